@@ -1,0 +1,155 @@
+"""Prepared cases on disk: one safetensors file each, named by what it was made from, memory-mapped, written whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save
+
+from glioma_os.errors import IntegrityError
+from glioma_os.records import Array, Case, Modality, Volume
+from glioma_os.volumes.atomic import atomic_write, sha256_file
+from glioma_os.volumes.prepare import Prepared, Recipe, prepare_case
+
+SUFFIX = ".safetensors"
+DTYPES = {"I16": np.int16, "U8": np.uint8}
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class StoredVolume:
+    """A prepared case whose voxels stay on disk until a window of them is read."""
+
+    key: str
+    case_id: str
+    modalities: tuple[str, ...]
+    voxels: Array
+    region_bits: Array | None
+    mean: Array
+    inverse_sd: Array
+    affine: Array
+    native_affine: Array
+    native_shape: tuple[int, int, int]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(D, H, W) of the brain box."""
+        return self.voxels.shape[1:]
+
+    def channels(self, modalities: tuple[str, ...]) -> list[int]:
+        """Where these modalities lie in the file."""
+        return [self.modalities.index(name) for name in modalities]
+
+    def window(self, corner: tuple[int, ...], size: tuple[int, ...], modalities: tuple[str, ...]) -> Array:
+        """z-scores (C, *size) float32 of the window at `corner`; what lies outside the brain box is background, 0."""
+        inside, target = self._overlap(corner, size)
+        out = np.zeros((len(modalities), *size), np.float32)
+        for row, channel in enumerate(self.channels(modalities)):
+            raw = self.voxels[(channel, *inside)]
+            z = (raw - np.float32(self.mean[channel])) * np.float32(self.inverse_sd[channel])
+            out[(row, *target)] = np.where(raw != 0, z, np.float32(0))
+        return out
+
+    def regions(self, corner: tuple[int, ...], size: tuple[int, ...]) -> Array:
+        """(3, *size) uint8 of TC, WT, ET in the window; background outside the box."""
+        if self.region_bits is None:
+            raise IntegrityError(f"case {self.case_id}", "no label stored → a labelled case expected", "Add its mask")
+        inside, target = self._overlap(corner, size)
+        out = np.zeros((3, *size), np.uint8)
+        bits = self.region_bits[inside]
+        for row, bit in enumerate((1, 2, 4)):
+            out[(row, *target)] = (bits & bit) != 0
+        return out
+
+    def volume(self, modalities: tuple[str, ...]) -> Volume:
+        """The whole brain box in memory."""
+        origin = (0, 0, 0)
+        regions = None if self.region_bits is None else self.regions(origin, self.shape).astype(bool)
+        return Volume(self.case_id, self.window(origin, self.shape, modalities), regions, self.affine, self.key)
+
+    def _overlap(self, corner: tuple[int, ...], size: tuple[int, ...]) -> tuple[tuple, tuple]:
+        inside, target = [], []
+        for start, extent, limit in zip(corner, size, self.shape, strict=True):
+            low, high = max(start, 0), max(min(start + extent, limit), max(start, 0))
+            inside.append(slice(low, high))
+            target.append(slice(low - start, high - start))
+        return tuple(inside), tuple(target)
+
+
+class VolumeStore:
+    """Prepared cases under one root. Many processes may prepare and read at once: equal inputs give equal files."""
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+
+    def path(self, key: str) -> Path:
+        """Where the entry of this key lies."""
+        return self.root / key[:2] / f"{key}{SUFFIX}"
+
+    def prepare(self, case: Case, recipe: Recipe) -> str:
+        """The key of the prepared case, prepared now if it is not there. A changed source gives another key."""
+        files = [case.images[Modality(m)] for m in recipe.modalities if Modality(m) in case.images]
+        files += [case.label] if case.label is not None and recipe.label_coding is not None else []
+        stamps = [[os.path.abspath(f), os.stat(f).st_size, os.stat(f).st_mtime_ns] for f in files]
+        note = self.root / "index" / _digest([recipe.key(), case.case_id, stamps])
+        if note.exists():
+            key = note.read_text()
+            if self.path(key).exists():
+                return key
+        sources = [sha256_file(f) for f in files]
+        key = _digest([recipe.key(), case.case_id, sources])
+        if not self.path(key).exists():
+            self._write(key, case, recipe, prepare_case(case, recipe))
+        if [sha256_file(f) for f in files] != sources:
+            self.path(key).unlink(missing_ok=True)
+            raise IntegrityError(f"case {case.case_id}", "its files changed while they were read", "Run again")
+        atomic_write(note, key.encode())
+        return key
+
+    def _write(self, key: str, case: Case, recipe: Recipe, prepared: Prepared) -> None:
+        tensors = {"voxels": prepared.voxels}
+        if prepared.region_bits is not None:
+            tensors["region_bits"] = prepared.region_bits
+        header = {
+            "case_id": case.case_id, "modalities": list(recipe.modalities), "mean": prepared.mean.tolist(),
+            "inverse_sd": prepared.inverse_sd.tolist(), "affine": prepared.affine.tolist(),
+            "native_affine": prepared.native_affine.tolist(), "native_shape": list(prepared.native_shape),
+        }  # fmt: skip
+        atomic_write(self.path(key), save(tensors, metadata={"case": json.dumps(header)}))
+
+    def open(self, key: str) -> StoredVolume:
+        """Maps the entry of this key; a missing or damaged one is an IntegrityError."""
+        path = self.path(key)
+        try:
+            size = path.stat().st_size
+            with path.open("rb") as file:
+                length = int.from_bytes(file.read(8), "little")
+                header = json.loads(file.read(length)) if length < size else {}
+            case = json.loads(header["__metadata__"]["case"])
+            start = 8 + length
+            end = max(spec["data_offsets"][1] for name, spec in header.items() if name != "__metadata__")
+            if start + end != size:
+                raise ValueError(f"{size} bytes found → {start + end} expected")
+            arrays = {
+                name: np.memmap(path, DTYPES[spec["dtype"]], "r", start + spec["data_offsets"][0], tuple(spec["shape"]))
+                for name, spec in header.items()
+                if name != "__metadata__"
+            }
+        except (OSError, ValueError, KeyError) as fault:
+            raise IntegrityError(
+                path, f"not a whole entry of the store ({fault})", "Delete the file and run stage=prepare again"
+            ) from fault
+        return StoredVolume(
+            key=key, case_id=case["case_id"], modalities=tuple(case["modalities"]), voxels=arrays["voxels"],
+            region_bits=arrays.get("region_bits"), mean=np.array(case["mean"]),
+            inverse_sd=np.array(case["inverse_sd"]), affine=np.array(case["affine"]),
+            native_affine=np.array(case["native_affine"]), native_shape=tuple(case["native_shape"]),
+        )  # fmt: skip
