@@ -1,0 +1,1 @@
+"""LightningModules: the segmenter and the fusion head, and how a transfer treats pre-trained weights."""

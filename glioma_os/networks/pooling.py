@@ -1,0 +1,77 @@
+"""Encoder maps → one latent vector a case. Each pooling is a function of the maps and the predicted whole tumour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from glioma_os.errors import ConfigError
+
+SPACE = (2, 3, 4)
+Pooling = Callable[[list[Tensor], Tensor | None], Tensor]
+
+
+def _mean(levels: list[Tensor], tumour: Tensor | None) -> Tensor:
+    """Bottleneck mean (B, C)."""
+    return levels[-1].mean(SPACE)
+
+
+def _mean_max_std(levels: list[Tensor], tumour: Tensor | None) -> Tensor:
+    """Bottleneck mean, maximum and sd (B, 3C)."""
+    deep = levels[-1]
+    return torch.cat([deep.mean(SPACE), deep.amax(SPACE), deep.std(SPACE)], 1)
+
+
+def _pyramid(levels: list[Tensor], tumour: Tensor | None) -> Tensor:
+    """Mean of every level (B, ΣC): 16 + 32 + 64 + 128 = 240 at 16 filters."""
+    return torch.cat([level.mean(SPACE) for level in levels], 1)
+
+
+def _tumour(levels: list[Tensor], tumour: Tensor | None) -> Tensor:
+    """Bottleneck mean weighted by the predicted whole-tumour probability (B, 1, D, H, W), and log(1 + its voxels).
+
+    (B, C + 1). A case without tumour gives the plain mean's limit: weights fall back to uniform.
+    """
+    if tumour is None:
+        raise ValueError("tumour pooling needs the predicted whole-tumour probability")
+    deep = levels[-1]
+    weight = F.adaptive_avg_pool3d(tumour, deep.shape[2:]) + 1e-6
+    weighted = (deep * weight).sum(SPACE) / weight.sum(SPACE)
+    return torch.cat([weighted, torch.log1p(tumour.sum(SPACE))], 1)
+
+
+def _tumour_pyramid(levels: list[Tensor], tumour: Tensor | None) -> Tensor:
+    """Every level's mean weighted by the predicted tumour, and log(1 + its voxels): (B, ΣC + 1)."""
+    if tumour is None:
+        raise ValueError("tumour pooling needs the predicted whole-tumour probability")
+    parts = []
+    for level in levels:
+        weight = F.adaptive_avg_pool3d(tumour, level.shape[2:]) + 1e-6
+        parts.append((level * weight).sum(SPACE) / weight.sum(SPACE))
+    return torch.cat([*parts, torch.log1p(tumour.sum(SPACE))], 1)
+
+
+def _flatten(levels: list[Tensor], tumour: Tensor | None) -> Tensor:
+    """The bottleneck averaged to 6×6×6 and laid out (B, 216·C): one length for every box size."""
+    return F.adaptive_avg_pool3d(levels[-1], 6).flatten(1)
+
+
+POOLINGS: dict[str, Pooling] = {
+    "mean": _mean,
+    "mean_max_std": _mean_max_std,
+    "pyramid": _pyramid,
+    "tumour": _tumour,
+    "tumour_pyramid": _tumour_pyramid,
+    "flatten": _flatten,
+}
+NEEDS_TUMOUR = frozenset({"tumour", "tumour_pyramid"})
+
+
+def pooling(name: str) -> Pooling:
+    """The pooling of that name; a ConfigError lists them."""
+    if name not in POOLINGS:
+        raise ConfigError("features.pooling", f"{name!r} found → one of {sorted(POOLINGS)} expected", "Correct the key")
+    return POOLINGS[name]
