@@ -1,0 +1,1 @@
+"""Batches: from stored volumes and feature tables to what LightningModules eat."""

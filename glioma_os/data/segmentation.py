@@ -1,0 +1,91 @@
+"""What the BraTS and the hospital DataModules share: stored volumes of named patients, as patches and as wholes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import lightning.pytorch as pl
+from torch.utils.data import DataLoader
+
+from glioma_os.cohorts.cohort import Cohort
+from glioma_os.data.augmentation import Augmentation
+from glioma_os.data.patches import EpochSampler, PatchDataset, VolumeDataset, whole_patch
+from glioma_os.errors import ConfigError, DataError
+from glioma_os.records import Case, Modality, SegmentationBatch
+from glioma_os.volumes.prepare import Recipe
+from glioma_os.volumes.store import StoredVolume, VolumeStore
+
+
+class SegmentationDataModule(pl.LightningDataModule):
+    """Cases of a cohort, prepared once into the store; `train_patients` are fitted on, `test_patients` held out.
+
+    `channels`: the modalities, in the network's order. `patch`: (D, H, W) multiples of `divisor`, or None for the
+    whole brain box. Patients not named are only predicted.
+    """
+
+    def __init__(
+        self, cohort: Cohort, store: VolumeStore, channels: Sequence[str], train_patients: Sequence[str] = (),
+        test_patients: Sequence[str] = (), spacing_mm: float | None = None, patch: Sequence[int] | None = None,
+        batch_size: int = 1, workers: int = 0, divisor: int = 8, augmentation: Augmentation | None = None,
+        seed: int = 0,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        if batch_size < 1 or workers < 0:
+            raise ConfigError("schedule.batch_size", f"{batch_size}, workers {workers} found → ≥ 1, ≥ 0", "Correct it")
+        if patch is not None and (len(patch) != 3 or any(size < divisor or size % divisor for size in patch)):
+            raise ConfigError("schedule.patch", f"{list(patch)} found → three multiples of {divisor}", "Correct it")
+        self.cohort, self.store = cohort, store
+        self.channels = tuple(Modality(name).value for name in channels)
+        self.train_patients, self.test_patients = frozenset(train_patients), frozenset(test_patients)
+        shared = self.train_patients & self.test_patients
+        if shared:
+            raise DataError("patients", f"{len(shared)} both trained and tested on found → none", "Mend the split")
+        self.recipe = Recipe(self.channels, cohort.label_coding, spacing_mm)
+        self.patch, self.batch_size, self.workers, self.divisor = patch, batch_size, workers, divisor
+        self.augmentation, self.seed = augmentation or Augmentation(), seed
+
+    def cases(self, patients: frozenset[str] | None = None) -> list[Case]:
+        """The cohort's cases of these patients, or all."""
+        return [case for case in self.cohort.cases() if patients is None or case.patient_id in patients]
+
+    def prepare_data(self) -> None:
+        """Fills the store; safe to call from many processes."""
+        for case in self.cases():
+            self.store.prepare(case, self.recipe)
+
+    def volumes(self, patients: frozenset[str] | None = None) -> list[StoredVolume]:
+        """The stored volumes of these patients, in the cohort's order."""
+        return [self.store.open(self.store.prepare(case, self.recipe)) for case in self.cases(patients)]
+
+    def labelled(self, patients: frozenset[str]) -> list[StoredVolume]:
+        """Those of them that have a mask; none at all is an error."""
+        found = [volume for volume in self.volumes(patients) if volume.region_bits is not None]
+        if not found:
+            raise DataError(
+                f"cohort {self.cohort.name}", f"no mask for any of {len(patients)} patients found → masks to train on",
+                "Fine-tune on a cohort with masks (finetuning.on=cohort) or not at all (finetuning.on=none)",
+            )  # fmt: skip
+        return found
+
+    def train_dataloader(self) -> DataLoader:
+        """Patches of this epoch: order, place and augmentation follow from (seed, epoch), so it resumes exactly."""
+        epoch = self.trainer.fit_loop.epoch_progress.current.processed if self.trainer else 0
+        volumes = self.labelled(self.train_patients)
+        patch = tuple(self.patch) if self.patch else whole_patch(volumes, self.divisor)
+        dataset = PatchDataset(volumes, self.channels, patch, self.augmentation, self.seed, epoch)
+        return DataLoader(
+            dataset, self.batch_size, sampler=EpochSampler(len(dataset), self.seed, epoch), num_workers=self.workers,
+            drop_last=len(dataset) >= self.batch_size, persistent_workers=False,
+        )  # fmt: skip
+
+    def test_dataloader(self) -> DataLoader:
+        """Held-out patients, whole."""
+        return DataLoader(VolumeDataset(self.labelled(self.test_patients), self.channels), 1)
+
+    def predict_dataloader(self) -> DataLoader:
+        """Every patient of the cohort, whole, labelled or not."""
+        return DataLoader(VolumeDataset(self.volumes(), self.channels), 1)
+
+    def transfer_batch_to_device(self, batch: SegmentationBatch, device: object, index: int) -> SegmentationBatch:
+        """Moves the tensors; names stay."""
+        return batch._replace(image=batch.image.to(device), regions=batch.regions.to(device))

@@ -1,0 +1,99 @@
+"""The segmenter's LightningModule: Dice on nested regions, and only what the transfer policy lets move, moves."""
+
+from __future__ import annotations
+
+import math
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor, nn
+
+from glioma_os.data.patches import derive_seed
+from glioma_os.errors import ConfigError
+from glioma_os.modules.transfer import TransferPolicy, apply_freeze
+from glioma_os.networks.contracts import SegmentationNetwork
+from glioma_os.networks.inference import segment
+from glioma_os.records import Region, SegmentationBatch
+
+
+class SegmenterModule(pl.LightningModule):
+    """Trains a network (B, C, D, H, W) → logits (B, 3, …) with `objective(logits, regions)`.
+
+    Adam with weight decay; the rate rises linearly over `warmup` of the steps and falls along a cosine to 0.
+    Dropout follows from (seed, step), so a resumed run drops what the uninterrupted one would have.
+    """
+
+    def __init__(
+        self, network: SegmentationNetwork, objective: nn.Module, policy: TransferPolicy, lr: float = 1e-4,
+        weight_decay: float = 1e-5, warmup: float = 0.0, seed: int = 0,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        if lr <= 0 or weight_decay < 0 or not 0 <= warmup < 1:
+            raise ConfigError(
+                "schedule", f"lr {lr}, weight_decay {weight_decay}, warmup {warmup} found → > 0, ≥ 0, [0, 1)",
+                "Correct the value",
+            )  # fmt: skip
+        assert isinstance(network, nn.Module)
+        self.network, self.objective, self.policy = network, objective, policy
+        self.groups = policy.groups(network, lr)
+        self.weight_decay, self.warmup, self.seed = weight_decay, warmup, seed
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Logits (B, 3, D, H, W)."""
+        return self.network(image)
+
+    def configure_optimizers(self) -> dict[str, object]:
+        """One parameter group a transfer group; what the policy never trains is not in the optimizer."""
+        trained = [group for group in self.groups if group.start is not None]
+        parameters = [{"params": group.parameters(), "lr": group.lr, "name": group.name} for group in trained]
+        optimizer = torch.optim.Adam(parameters, weight_decay=self.weight_decay)
+        total = max(1, int(self.trainer.estimated_stepping_batches))
+        rise = max(1, round(self.warmup * total))
+
+        def rate(step: int) -> float:
+            if step < rise and self.warmup:
+                return (step + 1) / rise
+            return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - rise) / max(1, total - rise))))
+
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def train(self, mode: bool = True) -> SegmenterModule:
+        """Frozen parts stay in eval() however training mode is asked for."""
+        super().train(mode)
+        if mode:
+            apply_freeze(self.groups, self._progress())
+        return self
+
+    def _progress(self) -> float:
+        if self._trainer is None or not self.trainer.max_epochs or self.trainer.max_epochs < 0:
+            return 0.0
+        return self.trainer.current_epoch / self.trainer.max_epochs
+
+    def on_train_epoch_start(self) -> None:
+        """Thaws what is due."""
+        apply_freeze(self.groups, self._progress())
+
+    def on_train_batch_start(self, batch: SegmentationBatch, batch_idx: int) -> None:
+        """Seeds dropout from (seed, step)."""
+        torch.manual_seed(derive_seed(self.seed, self.global_step, 3))
+
+    def training_step(self, batch: SegmentationBatch, batch_idx: int) -> Tensor:
+        """The objective on one batch of patches."""
+        loss = self.objective(self(batch.image).float(), batch.regions.float())
+        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.image))
+        return loss
+
+    def test_step(self, batch: SegmentationBatch, batch_idx: int) -> None:
+        """Dice per region of whole volumes, on the prepared grid."""
+        prediction = segment(self.network, batch.image) >= 0.5
+        reference = batch.regions.bool()
+        both = (prediction & reference).sum((2, 3, 4))
+        sizes = prediction.sum((2, 3, 4)) + reference.sum((2, 3, 4))
+        dice = torch.where(sizes == 0, 1.0, 2 * both / sizes.clamp(min=1)).mean(0)
+        for region, value in zip(Region, dice, strict=True):
+            self.log(f"test/dice_{region}", value, batch_size=len(batch.image))
+
+    def predict_step(self, batch: SegmentationBatch, batch_idx: int) -> Tensor:
+        """Region probabilities (B, 3, D, H, W) of whole volumes."""
+        return segment(self.network, batch.image)
