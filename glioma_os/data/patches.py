@@ -10,12 +10,8 @@ from torch.utils.data import Dataset, Sampler
 
 from glioma_os.data.augmentation import Augmentation
 from glioma_os.records import SegmentationBatch
+from glioma_os.seeds import derive_seed
 from glioma_os.volumes.store import StoredVolume
-
-
-def derive_seed(*parts: int) -> int:
-    """A 63-bit seed from integers, the same on every machine and in every process."""
-    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)
 
 
 def whole_patch(volumes: Sequence[StoredVolume], divisor: int) -> tuple[int, int, int]:

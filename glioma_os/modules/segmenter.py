@@ -8,12 +8,12 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
 
-from glioma_os.data.patches import derive_seed
 from glioma_os.errors import ConfigError
 from glioma_os.modules.transfer import TransferPolicy, apply_freeze
 from glioma_os.networks.contracts import SegmentationNetwork
 from glioma_os.networks.inference import segment
 from glioma_os.records import Region, SegmentationBatch
+from glioma_os.seeds import derive_seed
 
 
 class SegmenterModule(pl.LightningModule):
