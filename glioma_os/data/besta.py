@@ -13,10 +13,7 @@ TWO_SEQUENCES = (Modality.T1C, Modality.FLAIR)
 
 
 class BestaDataModule(SegmentationDataModule):
-    """A hospital table's cases; `channels` defaults to T1c and FLAIR, prepared on a 1 mm grid as BraTS is."""
+    """A hospital table's cases; `channels` defaults to T1c and FLAIR."""
 
-    def __init__(
-        self, cohort: Cohort, store: VolumeStore, channels: Any = TWO_SEQUENCES, spacing_mm: float | None = 1.0,
-        **options: Any,
-    ) -> None:  # fmt: skip
-        super().__init__(cohort, store, channels, spacing_mm=spacing_mm, **options)
+    def __init__(self, cohort: Cohort, store: VolumeStore, channels: Any = TWO_SEQUENCES, **options: Any) -> None:
+        super().__init__(cohort, store, channels, **options)

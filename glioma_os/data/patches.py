@@ -67,14 +67,17 @@ class VolumeDataset(Dataset):
 
 
 class EpochSampler(Sampler[int]):
-    """The permutation of (seed, epoch): a resumed run goes on with the order it would have had."""
+    """The permutation of (seed, epoch): a resumed run goes on with the order it would have had.
 
-    def __init__(self, size: int, seed: int, epoch: int) -> None:
-        self.size, self.seed, self.epoch = size, seed, epoch
+    With several processes each takes every `world`-th place from its own on, all equally many.
+    """
+
+    def __init__(self, size: int, seed: int, epoch: int, rank: int = 0, world: int = 1) -> None:
+        self.size, self.seed, self.epoch, self.rank, self.world = size, seed, epoch, rank, world
 
     def __len__(self) -> int:
-        return self.size
+        return self.size // self.world
 
     def __iter__(self) -> Iterator[int]:
         order = np.random.default_rng(derive_seed(self.seed, self.epoch, 2**31)).permutation(self.size)
-        return iter(order.tolist())
+        return iter(order[self.rank :: self.world][: len(self)].tolist())

@@ -73,9 +73,10 @@ class SegmentationDataModule(pl.LightningDataModule):
         volumes = self.labelled(self.train_patients)
         patch = tuple(self.patch) if self.patch else whole_patch(volumes, self.divisor)
         dataset = PatchDataset(volumes, self.channels, patch, self.augmentation, self.seed, epoch)
+        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         return DataLoader(
-            dataset, self.batch_size, sampler=EpochSampler(len(dataset), self.seed, epoch), num_workers=self.workers,
-            drop_last=len(dataset) >= self.batch_size, persistent_workers=False,
+            dataset, self.batch_size, sampler=EpochSampler(len(dataset), self.seed, epoch, rank, world),
+            num_workers=self.workers, drop_last=len(dataset) >= self.batch_size * world,
         )  # fmt: skip
 
     def test_dataloader(self) -> DataLoader:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +21,11 @@ DTYPES = {"I16": np.int16, "U8": np.uint8}
 
 def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _sources(case: Case, recipe: Recipe) -> list[Path]:
+    files = [case.images[Modality(m)] for m in recipe.modalities if Modality(m) in case.images]
+    return files + ([case.label] if case.label is not None and recipe.label_coding is not None else [])
 
 
 @dataclass(frozen=True)
@@ -94,16 +98,22 @@ class VolumeStore:
         """Where the entry of this key lies."""
         return self.root / key[:2] / f"{key}{SUFFIX}"
 
+    def _note(self, case: Case, recipe: Recipe) -> Path:
+        """Remembers the key of files of this name, size and time, so that a rerun need not read them."""
+        stamps = [[str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns] for f in _sources(case, recipe)]
+        return self.root / "index" / _digest([recipe.key(), case.case_id, stamps])
+
+    def holds(self, case: Case, recipe: Recipe) -> bool:
+        """Whether the case, as its files are now, is prepared."""
+        note = self._note(case, recipe)
+        return note.exists() and self.path(note.read_text()).exists()
+
     def prepare(self, case: Case, recipe: Recipe) -> str:
         """The key of the prepared case, prepared now if it is not there. A changed source gives another key."""
-        files = [case.images[Modality(m)] for m in recipe.modalities if Modality(m) in case.images]
-        files += [case.label] if case.label is not None and recipe.label_coding is not None else []
-        stamps = [[os.path.abspath(f), os.stat(f).st_size, os.stat(f).st_mtime_ns] for f in files]
-        note = self.root / "index" / _digest([recipe.key(), case.case_id, stamps])
-        if note.exists():
-            key = note.read_text()
-            if self.path(key).exists():
-                return key
+        files = _sources(case, recipe)
+        note = self._note(case, recipe)
+        if self.holds(case, recipe):
+            return note.read_text()
         sources = [sha256_file(f) for f in files]
         key = _digest([recipe.key(), case.case_id, sources])
         if not self.path(key).exists():

@@ -1,0 +1,173 @@
+"""`glioma-os`: compose the configuration, run the stage it names, turn errors into one sentence and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from glioma_os import NOTICE, __version__
+from glioma_os.errors import INTERRUPTED, TERMINATED, ConfigError, EnvironmentFault, GliomaError
+
+STAGES = {
+    "verify": "list every finding of a cohort at once",
+    "prepare": "fill the store: one orientation, brain box, exact z-scores",
+    "segment": "pre-train and fine-tune the segmenter, score it, write its masks",
+    "latents": "one feature vector a case from the segmenter's encoder",
+    "survival": "predict survival from clinical variables and features, with intervals",
+    "report": "one HTML page from the runs of a study",
+    "study": "all of it, end to end (default)",
+}
+
+
+def config_folder() -> Path:
+    """`conf/` as installed in the wheel, or beside the package in a checkout."""
+    inside = Path(__file__).resolve().parent / "conf"
+    return inside if inside.is_dir() else inside.parents[1] / "conf"
+
+
+def usage() -> str:
+    """The help text: stages, groups and their options as they are on disk, without importing anything heavy."""
+    folder = config_folder()
+    groups = {
+        group.name: sorted(option.stem for option in group.glob("*.yaml"))
+        for group in sorted(folder.iterdir())
+        if group.is_dir() and group.name not in ("stage", "paths", "hydra")
+    }
+    width = max(map(len, groups))
+    return "\n".join(
+        [
+            f"glioma-os {__version__}: overall survival in glioma from MRI.",
+            "",
+            "  glioma-os stage=STAGE group=option key=value …       run one stage",
+            "  glioma-os -m group=option,option key=value,value …   sweep over choices",
+            "",
+            "Stages",
+            *(f"  {name:<{width + 2}}{text}" for name, text in STAGES.items()),
+            "",
+            "Groups and their options",
+            *(f"  {name:<{width + 2}}{', '.join(options)}" for name, options in groups.items()),
+            "",
+            "Try",
+            "  glioma-os stage=study experiment=demo                  whole study on a synthetic cohort",
+            "  glioma-os stage=verify cohort=brats cohort.root=FOLDER  what is wrong with my data?",
+            "  glioma-os --cfg job experiment=demo                    the whole configuration",
+            "",
+            NOTICE,
+        ]
+    )
+
+
+def main() -> None:
+    """The console script."""
+    arguments = sys.argv[1:]
+    if any(word in ("-h", "--help", "help") for word in arguments):
+        print(usage())
+        return
+    if "--version" in arguments:
+        print(__version__)
+        return
+    sys.exit(_exit_code(lambda: _compose_and_run(), multirun="-m" in arguments or "--multirun" in arguments))
+
+
+def _compose_and_run() -> None:
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us instead of being printed and lost
+    import hydra
+    from omegaconf import DictConfig
+
+    from glioma_os.stages.build import run_stage
+
+    @hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")
+    def app(cfg: DictConfig) -> None:
+        run_stage(cfg)
+
+    app()
+
+
+def _exit_code(run: Callable[[], None], multirun: bool) -> int:
+    try:
+        run()
+        return 0
+    except KeyboardInterrupt:
+        _complain("Interrupted. Run the same command again to go on.")
+        return INTERRUPTED
+    except SystemExit as stop:
+        # Lightning turns SIGTERM into exit code 0, though the fit never returned.
+        if type(stop).__name__ == "SIGTERMException":
+            _complain("Terminated. Run the same command again to go on.")
+            return TERMINATED
+        return int(stop.code or 0)
+    except GliomaError as error:
+        _complain(f"{type(error).__name__}: {error}")
+        return 1 if multirun else error.exit_code
+    except MemoryError:
+        _complain("EnvironmentFault: memory: not enough found. Lower schedule.patch or schedule.batch_size")
+        return EnvironmentFault.exit_code
+    except OSError as fault:
+        return _exit_of_os_error(fault)
+    except Exception as error:
+        translated = _from_hydra(error)
+        if translated is None:
+            raise
+        _complain(f"ConfigError: {translated}")
+        return ConfigError.exit_code
+
+
+def _exit_of_os_error(fault: OSError) -> int:
+    import errno
+
+    if fault.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EMFILE):
+        _complain(f"EnvironmentFault: {fault.filename or 'file system'}: {fault.strerror}. Free or choose another place")
+        return EnvironmentFault.exit_code
+    raise fault
+
+
+def _from_hydra(error: Exception) -> str | None:
+    """Hydra's and OmegaConf's complaints as one sentence with the nearest key or option; None for anything else."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    if not isinstance(error, HydraException | OmegaConfBaseException):
+        return None
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    cause = error.__cause__
+    if cause is not None and str(cause):
+        lines.append(str(cause).splitlines()[0].strip())
+    text = "; ".join(dict.fromkeys(line for line in lines if not line.startswith(("set_struct", "object_type"))))
+    return f"{text}. {_nearest(text)}".replace("..", ".")
+
+
+def _nearest(text: str) -> str:
+    import difflib
+    import re
+
+    import yaml
+
+    found = re.findall(r"['\"]?([A-Za-z_][\w./]*)['\"]?", " ".join(sys.argv[1:]).replace("=", " "))
+    known: set[str] = set()
+    for path in config_folder().rglob("*.yaml"):
+        known.add(path.stem)
+        known.add(path.parent.name)
+        known |= _keys(yaml.safe_load(path.read_text()) or {})
+    for word in found:
+        for part in word.split("."):
+            if part in text and part not in known:
+                near = difflib.get_close_matches(part, known, 1)
+                if near:
+                    return f"{part!r} found → did you mean {near[0]!r}?"
+    return "glioma-os --help lists groups and options; --cfg job shows every key"
+
+
+def _keys(node: object) -> set[str]:
+    if isinstance(node, dict):
+        return {str(key) for key in node} | {name for value in node.values() for name in _keys(value)}
+    return set()
+
+
+def _complain(text: str) -> None:
+    print(f"\n{text}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""From configuration to objects: only names on the allow-list, and one way to do it."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from glioma_os.errors import ConfigError, GliomaError
+
+ALLOWED = ("glioma_os.", "torch.optim.", "torch.nn.", "monai.networks.nets.", "monai.losses.", "torchio.transforms.")
+
+
+def check_targets(node: Any, key: str = "") -> None:
+    """Walks a resolved configuration; a `_target_` outside the allow-list is a ConfigError that names its key."""
+    if isinstance(node, dict):
+        target = node.get("_target_")
+        if target is not None and not str(target).startswith(ALLOWED):
+            raise ConfigError(
+                f"{key}._target_".lstrip("."), f"{target!r} found → a name under {', '.join(ALLOWED)} expected",
+                "Configuration cannot name other code",
+            )  # fmt: skip
+        for name, value in node.items():
+            check_targets(value, f"{key}.{name}".lstrip("."))
+    elif isinstance(node, list):
+        for place, value in enumerate(node):
+            check_targets(value, f"{key}[{place}]")
+
+
+def plain(node: DictConfig | ListConfig) -> Any:
+    """Plain dicts and lists, interpolations resolved; a missing value is a ConfigError that names the key."""
+    try:
+        return OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as fault:
+        raise ConfigError(
+            str(getattr(fault, "full_key", "") or "configuration"), str(fault).splitlines()[0], "Give it a value"
+        ) from fault
+
+
+def build(node: DictConfig, key: str, **extra: Any) -> Any:
+    """The object a node's `_target_` names, built from its other keys and `extra`."""
+    values = plain(node)
+    check_targets(values, key)
+    try:
+        return instantiate(values, **extra, _convert_="all")
+    except GliomaError:
+        raise
+    except Exception as fault:  # Hydra wraps whatever the constructor raised
+        cause = fault.__cause__
+        if isinstance(cause, GliomaError):
+            raise cause from None
+        if isinstance(cause, TypeError | ValueError | ImportError | AttributeError):
+            raise ConfigError(key, str(cause), "Compare with the option's yaml in conf/") from fault
+        if cause is not None:
+            raise cause from None
+        raise
+
+
+def run_stage(cfg: DictConfig) -> None:
+    """Runs the stage the configuration names."""
+    stage = plain(cfg.stage)
+    check_targets(stage, "stage")
+    module, function = stage["_target_"].rsplit(".", 1)
+    getattr(importlib.import_module(module), function)(cfg)

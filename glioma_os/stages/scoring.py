@@ -1,0 +1,83 @@
+"""How well a segmenter does on patients it was not trained on, on the scanner's own grid, and one slice of each."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import numpy as np
+import torch
+
+from glioma_os.records import Case, Region
+from glioma_os.stages.segmenter import Segmenter
+from glioma_os.stages.setting import Setting
+from glioma_os.training.progress import track
+from glioma_os.volumes.atomic import atomic_write
+from glioma_os.volumes.conventions import coding
+from glioma_os.volumes.dice import dice
+from glioma_os.volumes.native import to_native
+from glioma_os.volumes.nifti import read_nifti, write_nifti
+from glioma_os.volumes.store import StoredVolume
+
+DICE_TABLE = "dice.csv"
+SLICES = "slices.npz"
+
+
+def predict_native(setting: Setting, network: Any, volume: StoredVolume, channels: tuple[str, ...]) -> np.ndarray:
+    """Region probabilities (3, *native shape) of one stored case."""
+    from glioma_os.networks.inference import segment
+
+    image = torch.from_numpy(volume.window((0, 0, 0), volume.shape, channels))[None].to(setting.options.device())
+    with setting.options.autocast():
+        probabilities = segment(network, image)[0].float().cpu().numpy()
+    return to_native(probabilities, volume)
+
+
+def score_segmenter(setting: Setting, segmenter: Segmenter, data: Any, patients: list[str]) -> None:
+    """Writes dice.csv (case, Dice and millilitres per region) and slices.npz (the largest tumour slice of each case)."""
+    network = segmenter.network(setting)
+    cases = {case.case_id: case for case in data.cases(frozenset(patients))}
+    volumes = data.labelled(frozenset(patients))
+    rows: list[list[object]] = []
+    slices: dict[str, np.ndarray] = {}
+    for volume in track(volumes, len(volumes), f"Scoring {len(volumes)} held-out cases"):
+        case = cases[volume.case_id]
+        predicted = predict_native(setting, network, volume, segmenter.channels) >= 0.5
+        label = read_nifti(case.label)
+        reference = coding(data.cohort.label_coding).regions(label.data, str(case.label))
+        voxel_ml = abs(np.linalg.det(volume.native_affine[:3, :3])) / 1000
+        rows.append(
+            [case.case_id, *dice(predicted, reference).round(4), *(predicted.sum((1, 2, 3)) * voxel_ml).round(2),
+             *(reference.sum((1, 2, 3)) * voxel_ml).round(2)]
+        )  # fmt: skip
+        slices[case.case_id] = _largest_slice(case, segmenter.channels[0], predicted, reference)
+    header = ["case_id", *(f"dice_{r}" for r in Region), *(f"predicted_ml_{r}" for r in Region),
+              *(f"reference_ml_{r}" for r in Region)]  # fmt: skip
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **slices)
+    atomic_write(segmenter.run.path(SLICES), buffer.getvalue())
+    atomic_write(segmenter.run.path(DICE_TABLE), text.getvalue().encode())
+
+
+def _largest_slice(case: Case, channel: str, predicted: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """(3, H, W) uint8: the first channel's axial slice through most tumour, predicted and reference region bits."""
+    image = read_nifti(case.images[channel]).data.astype(np.float32)
+    place = int(np.argmax((reference[1] | predicted[1]).sum((0, 1))))
+    plane = image[:, :, place]
+    top = np.percentile(plane[plane != 0], 99.5) if (plane != 0).any() else 1.0
+    bits = np.array([1, 2, 4], np.uint8)[:, None, None]
+    masks = [(m[:, :, :, place] * bits).sum(0, dtype=np.uint8) for m in (predicted, reference)]
+    return np.stack([np.clip(plane / top * 255, 0, 255).astype(np.uint8), *masks])
+
+
+def write_masks(setting: Setting, segmenter: Segmenter, data: Any, folder: Any) -> int:
+    """Label maps of every case as NIfTI on its own grid with its own affine, BraTS 2017–2020 coding; how many."""
+    network = segmenter.network(setting)
+    volumes = data.volumes()
+    for volume in track(volumes, len(volumes), "Writing masks"):
+        regions = predict_native(setting, network, volume, segmenter.channels) >= 0.5
+        write_nifti(folder / f"{volume.case_id}_seg.nii.gz", coding("brats2020").label_map(regions), volume.native_affine)
+    return len(volumes)

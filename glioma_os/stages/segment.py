@@ -1,0 +1,111 @@
+"""stage=segment: pre-train, fine-tune fold by fold under the leak policy, score on the held-out patients."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+from omegaconf import DictConfig
+
+from glioma_os.errors import ConfigError
+from glioma_os.records import Region
+from glioma_os.stages.segmenter import Segmenter, finetune, pretrain
+from glioma_os.stages.setting import Setting
+from glioma_os.training.progress import say
+
+LEAK_POLICIES = ("strict", "report", "paper_like")
+ALL = "all patients"
+
+
+def fold_title(repeat: int, fold: int) -> str:
+    """How a fold is called in titles and as a key."""
+    return f"repeat {repeat + 1} fold {fold + 1}"
+
+
+def segmenters(setting: Setting) -> dict[str, Segmenter]:
+    """Title → segmenter: one a fold if fine-tuned on the survival cohort under `strict`, else one for `all patients`."""
+    policy = setting.cfg.validation.leak_policy
+    if policy not in LEAK_POLICIES:
+        raise ConfigError("validation.leak_policy", f"{policy!r} found → one of {list(LEAK_POLICIES)}", "Correct it")
+    parent = pretrain(setting)
+    on = setting.cfg.finetuning.on
+    if on == "none":
+        if parent is None:
+            raise ConfigError("finetuning.on", "none found, and pretraining.from=none → one of them", "Train something")
+        return {ALL: parent}
+    if on == "cohort":
+        cohort = setting.cohort("finetuning.cohort")
+        everyone = sorted({case.patient_id for case in cohort.cases() if case.label is not None})
+        return {ALL: finetune(setting, parent, cohort, everyone, [], f"Fine-tuning on all of {cohort.name}")}
+    if on != "own":
+        raise ConfigError("finetuning.on", f"{on!r} found → own, cohort or none expected", "Correct the key")
+    return _own_folds(setting, parent, policy)
+
+
+def _own_folds(setting: Setting, parent: Segmenter | None, policy: str) -> dict[str, Segmenter]:
+    cohort, folds = setting.cohort(), setting.folds
+    labelled = {case.patient_id for case in cohort.cases() if case.label is not None}
+    if policy != "strict":
+        return {ALL: finetune(setting, parent, cohort, sorted(labelled), [], "Fine-tuning on everyone (paper-like)")}
+    out = {}
+    for repeat in range(folds.repeats):
+        for fold in range(folds.n_folds):
+            held = set(folds.test(repeat, fold))
+            title = fold_title(repeat, fold)
+            out[title] = finetune(
+                setting, parent, cohort, sorted(labelled - held), sorted(labelled & held),
+                f"Fine-tuning {setting.name}, {title}",
+            )  # fmt: skip
+    return out
+
+
+def dice_rows(segmenter: Segmenter) -> list[dict[str, str]]:
+    """The rows of its dice.csv, or none if nothing was held out."""
+    from glioma_os.stages.scoring import DICE_TABLE
+
+    path = segmenter.run.path(DICE_TABLE)
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def dice_summary(rows: list[dict[str, str]], seed: int) -> dict[str, tuple[float, float, float, int]]:
+    """Region → mean Dice, 95 % patient-bootstrap bounds, n."""
+    rng = np.random.default_rng(seed)
+    out = {}
+    for region in Region:
+        values = np.array([float(row[f"dice_{region}"]) for row in rows])
+        means = values[rng.integers(len(values), size=(2000, len(values)))].mean(1)
+        low, high = np.percentile(means, [2.5, 97.5])
+        out[region.value] = (float(values.mean()), float(low), float(high), len(values))
+    return out
+
+
+def say_dice(title: str, segmenter_list: list[Segmenter], seed: int) -> None:
+    """One line: mean Dice per region with interval and n."""
+    rows = [row for segmenter in segmenter_list for row in dice_rows(segmenter)]
+    if rows:
+        parts = [
+            f"{region.upper()} {mean:.3f} [{low:.3f}, {high:.3f}]"
+            for region, (mean, low, high, _) in dice_summary(rows, seed).items()
+        ]
+        say(f"Dice {title}, n = {len(rows)} held-out cases: {', '.join(parts)}")
+
+
+def main(cfg: DictConfig) -> None:
+    """Trains what is not trained yet, prints Dice, and writes masks if `segment.write_predictions`."""
+    from glioma_os.stages.scoring import write_masks
+
+    setting = Setting(cfg)
+    parent = pretrain(setting)
+    if parent is not None:
+        say_dice("after pre-training", [parent], int(cfg.seed))
+    found = segmenters(setting)
+    say_dice("after fine-tuning", [s for s in found.values() if parent is None or s.run != parent.run], int(cfg.seed))
+    for title, segmenter in found.items():
+        say(f"Segmenter {title}: {segmenter.run.folder}")
+        if cfg.segment.write_predictions:
+            data = setting.data(setting.cohort(), segmenter.channels)
+            count = write_masks(setting, segmenter, data, segmenter.run.path("masks"))
+            say(f"{count} masks in {segmenter.run.path('masks')}")

@@ -1,0 +1,130 @@
+"""One configuration's objects, built once: cohorts, store, data modules, and the survival cohort's folds."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from glioma_os.cohorts.cohort import Cohort
+from glioma_os.cohorts.splits import Folds, make_folds
+from glioma_os.errors import DataError
+from glioma_os.records import Case, Extent
+from glioma_os.stages.build import build, plain
+from glioma_os.training.progress import track
+from glioma_os.training.run import Run
+from glioma_os.volumes.store import VolumeStore
+
+
+class Setting:
+    """Everything the stages of one configuration share. Nothing heavy is built before it is asked for."""
+
+    def __init__(self, cfg: DictConfig, name: str | None = None) -> None:
+        self.cfg = cfg
+        self.name = name or cfg.name
+
+    def cohort(self, key: str = "cohort") -> Cohort:
+        """The cohort at that key of the configuration, built once."""
+        if key not in self._cohorts:
+            node: Any = self.cfg
+            for part in key.split("."):
+                node = node[part]
+            extra = {"progress": track} if "synthetic" in str(node.get("_target_")) else {}
+            self._cohorts[key] = build(node, key, **extra)
+        return self._cohorts[key]
+
+    @cached_property
+    def _cohorts(self) -> dict[str, Cohort]:
+        return {}
+
+    @cached_property
+    def store(self) -> VolumeStore:
+        """Prepared volumes."""
+        return VolumeStore(self.cfg.paths.store)
+
+    @cached_property
+    def options(self) -> Any:
+        """Trainer options."""
+        return build(self.cfg.trainer, "trainer")
+
+    @cached_property
+    def policy(self) -> Any:
+        """What fine-tuning may change."""
+        return build(self.cfg.transfer, "transfer")
+
+    @cached_property
+    def channels(self) -> tuple[str, ...]:
+        """The segmenter's channels, in the network's order."""
+        return tuple(plain(self.cfg.channels))
+
+    def run(self, stage: str, key: dict[str, Any], name: str | None = None) -> Run:
+        """The run directory of what `key` says."""
+        return Run(Path(self.cfg.paths.runs), stage, name or self.cfg.name, key, int(self.cfg.seed))
+
+    def data(self, cohort: Cohort, channels: tuple[str, ...], schedule: DictConfig | None = None, **split: Any) -> Any:
+        """A DataModule over that cohort, prepared under a progress bar."""
+        extra: dict[str, Any] = dict(split)
+        if schedule is not None:
+            extra |= {
+                "patch": plain(schedule).get("patch"), "batch_size": int(schedule.batch_size),
+                "augmentation": build(schedule.augmentation, "schedule.augmentation"),
+            }  # fmt: skip
+        module = build(
+            self.cfg.data, "data", cohort=cohort, store=self.store, channels=channels, seed=int(self.cfg.seed),
+            spacing_mm=self.cfg.prepare.spacing_mm, **extra,
+        )  # fmt: skip
+        prepare(module)
+        return module
+
+    @cached_property
+    def survivors(self) -> tuple[list[Case], dict[str, int]]:
+        """Cases whose survival can be predicted, and how many were left out for which reason."""
+        wanted = plain(self.cfg.eligibility)["resection"]
+        extents = None if wanted is None else {Extent(word) for word in wanted}
+        kept: list[Case] = []
+        reasons: dict[str, int] = {}
+        for _, reason in self.cohort().excluded():
+            reasons[reason] = reasons.get(reason, 0) + 1
+        for case in self.cohort().cases():
+            reason = None
+            if case.outcome is None:
+                reason = "no survival recorded"
+            elif extents is not None and case.clinical.extent not in extents:
+                reason = f"resection not {' or '.join(sorted(extents))}"
+            if reason is None:
+                kept.append(case)
+            else:
+                reasons[reason] = reasons.get(reason, 0) + 1
+        if not kept:
+            raise DataError(f"cohort {self.cohort().name}", f"no eligible patient found ({reasons})", "Check the table")
+        return kept, reasons
+
+    @cached_property
+    def folds(self) -> Folds:
+        """Outer folds of the survival cohort: shared by the segmenter's fine-tuning and the heads."""
+        cases, _ = self.survivors
+        validation = self.cfg.validation
+        return make_folds(
+            [case.patient_id for case in cases], survival_strata(cases), int(validation.folds),
+            int(validation.repeats), int(self.cfg.seed),
+        )  # fmt: skip
+
+
+def survival_strata(cases: list[Case]) -> list[int]:
+    """Third of the survival times (0–2), +3 if censored: balances folds, decides nothing else."""
+    ranked = sorted(range(len(cases)), key=lambda i: (cases[i].outcome.time_days, cases[i].case_id))
+    strata = [0] * len(cases)
+    for rank, place in enumerate(ranked):
+        strata[place] = rank * 3 // len(cases) + (0 if cases[place].outcome.event else 3)
+    return strata
+
+
+def prepare(module: Any) -> None:
+    """Fills the store for a DataModule, under a bar where there is something to do."""
+    cases = module.cases()
+    waiting = [case for case in cases if not module.store.holds(case, module.recipe)]
+    if waiting:
+        for case in track(waiting, len(waiting), f"Preparing {module.cohort.name}"):
+            module.store.prepare(case, module.recipe)
