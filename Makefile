@@ -1,0 +1,36 @@
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+
+help:  ## show this
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(STAMP)  ## make .venv from constraints.txt; instant when nothing changed
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $$(command -v $(PYTHON) || command -v python3) -m venv $(VENV)
+	$(BIN)/pip install -q -c constraints.txt "$$(grep '^torch==' constraints.txt)"
+	$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: setup  ## the whole study on the embedded synthetic cohort; prints the report's path
+	$(BIN)/glioma-os stage=study experiment=demo
+
+test: setup  ## what CI runs
+	$(BIN)/python -m pytest
+
+test-slow: setup  ## end-to-end suites that take minutes
+	$(BIN)/python -m pytest -m slow --timeout=3600
+
+check: setup  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: setup  ## peers and ours side by side
+	$(BIN)/python experiments/00_bench/bench.py
+
+clean:  ## remove what runs made; the environment stays
+	rm -rf runs store outputs multirun .pytest_cache .ruff_cache .mypy_cache .hypothesis dist
+
+.PHONY: help setup demo test test-slow check bench clean

@@ -1,0 +1,150 @@
+"""The report's figures: arrays in, one self-contained `<svg>` or data URI out."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from glioma_os.records import Array
+from glioma_os.survival.curves import kaplan_meier
+
+INK, MUTED, BLUE, RED, GREEN, AMBER = "#1d2733", "#7b8794", "#1f6f9f", "#b4432f", "#3b8254", "#c98a1b"
+STYLE = {
+    "font.family": "sans-serif", "font.size": 9, "axes.edgecolor": MUTED, "axes.labelcolor": INK, "text.color": INK,
+    "xtick.color": MUTED, "ytick.color": MUTED, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.titlesize": 10, "axes.titleweight": "bold", "axes.titlelocation": "left", "legend.frameon": False,
+    "svg.hashsalt": "glioma_os", "svg.fonttype": "path", "figure.constrained_layout.use": True,
+}  # fmt: skip
+DAYS_PER_MONTH = 30.4375
+REGION_COLOURS = {4: (0.98, 0.80, 0.18), 1: (0.85, 0.24, 0.20), 2: (0.25, 0.60, 0.85)}  # ET, rest of TC, rest of WT
+
+
+def _figure(width: float, height: float) -> Figure:
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _svg(figure: Figure) -> str:
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
+    return text.getvalue()[text.getvalue().index("<svg") :]
+
+
+def _styled(draw):  # noqa: ANN001, ANN202
+    from functools import wraps
+
+    @wraps(draw)
+    def inner(*args: object, **options: object) -> str:
+        with matplotlib.rc_context(STYLE):
+            return draw(*args, **options)
+
+    return inner
+
+
+@_styled
+def km_by_risk(time: Array, event: Array, risk: Array, p_value: float, title: str) -> str:
+    """Kaplan–Meier of the lower and the higher half of predicted risk, with 95 % bands and numbers at risk."""
+    high = risk > np.median(risk)
+    figure = _figure(4.6, 3.6)
+    axes, table = figure.subplots(2, 1, height_ratios=(5, 1), sharex=True)
+    limit = float(np.percentile(time, 97)) / DAYS_PER_MONTH
+    ticks = np.linspace(0, np.ceil(limit / 6) * 6, 6)
+    for row, (group, name, colour) in enumerate(((~high, "lower risk", BLUE), (high, "higher risk", RED))):
+        curve = kaplan_meier(time[group], event[group])
+        months = np.concatenate([[0], curve.times]) / DAYS_PER_MONTH
+        axes.step(months, np.concatenate([[1], curve.survival]), where="post", color=colour, lw=1.8,
+                  label=f"{name} (n = {group.sum()}, {event[group].sum()} deaths)")  # fmt: skip
+        axes.fill_between(months, np.concatenate([[1], curve.low]), np.concatenate([[1], curve.high]), step="post",
+                          color=colour, alpha=0.13, lw=0)  # fmt: skip
+        for tick in ticks:
+            count = int((time[group] >= tick * DAYS_PER_MONTH).sum())
+            table.text(tick, 1 - row, str(count), ha="center", va="center", color=colour, fontsize=8)
+    axes.set(ylim=(0, 1.02), ylabel="overall survival", title=title)
+    axes.legend(loc="upper right", title=f"log-rank p = {p_value:.3g}", title_fontsize=8, fontsize=8)
+    table.set(ylim=(-0.6, 1.6), xlim=(-0.6, ticks[-1] + 0.6), xticks=ticks, yticks=[], xlabel="months")
+    table.set_ylabel("at risk", fontsize=8)
+    for side in ("left", "bottom"):
+        table.spines[side].set_visible(False)
+    return _svg(figure)
+
+
+@_styled
+def roc(curves: Sequence[tuple[str, Array, Array, str, str]], title: str) -> str:
+    """ROC curves: (name, false-positive rates, true-positive rates, "AUC .74 [.66, .81]", colour)."""
+    figure = _figure(3.6, 3.6)
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color=MUTED, lw=0.8, ls=":")
+    for name, x, y, text, colour in curves:
+        axes.plot(x, y, color=colour, lw=1.8, label=f"{name}\n{text}")
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal", title=title,
+             xlabel="false-positive rate", ylabel="true-positive rate")  # fmt: skip
+    axes.legend(loc="lower right", fontsize=7.5)
+    return _svg(figure)
+
+
+@_styled
+def calibration(predicted: Array, observed: Array, low: Array, high: Array, text: str, title: str) -> str:
+    """Observed against predicted frequency of short survival in bins, Wilson intervals, the ideal as a line."""
+    figure = _figure(3.6, 3.6)
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color=MUTED, lw=0.8, ls=":")
+    axes.errorbar(predicted, observed, yerr=[np.maximum(observed - low, 0), np.maximum(high - observed, 0)],
+                  color=BLUE, marker="o", lw=1.2, capsize=2, ms=5)  # fmt: skip
+    axes.text(0.03, 0.97, text, va="top", fontsize=8)
+    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="predicted probability of short survival",
+             ylabel="observed frequency", title=title)  # fmt: skip
+    return _svg(figure)
+
+
+@_styled
+def forest(rows: Sequence[tuple[str, float, float, float, bool]], title: str, label: str, reference: float) -> str:
+    """One line a configuration: (name, value, low, high, emphasised), against a reference line."""
+    figure = _figure(6.2, 0.9 + 0.24 * len(rows))
+    axes = figure.subplots()
+    axes.axvline(reference, color=MUTED, lw=0.8, ls=":")
+    for place, (_, value, low, high, strong) in enumerate(rows):
+        colour = BLUE if strong else MUTED
+        axes.plot([low, high], [-place, -place], color=colour, lw=1.6)
+        axes.plot(value, -place, "o", color=colour, ms=5)
+    axes.set_yticks([-place for place in range(len(rows))], [row[0] for row in rows], color=INK)
+    axes.set(xlabel=label, title=title, ylim=(-len(rows) + 0.4, 0.6))
+    return _svg(figure)
+
+
+@_styled
+def dice_boxes(values: dict[str, Array], title: str) -> str:
+    """Every held-out case's Dice as a dot over a box, one column a region."""
+    figure = _figure(3.4, 3.0)
+    axes = figure.subplots()
+    rng = np.random.default_rng(0)
+    for place, (name, dice) in enumerate(values.items()):
+        axes.boxplot(dice, positions=[place], widths=0.5, showfliers=False, medianprops={"color": BLUE, "lw": 1.8},
+                     boxprops={"color": MUTED}, whiskerprops={"color": MUTED}, capprops={"color": MUTED})  # fmt: skip
+        axes.plot(place + rng.uniform(-0.16, 0.16, len(dice)), dice, "o", ms=2.6, color=BLUE, alpha=0.45, mew=0)
+        axes.text(place, 1.04, f"{np.mean(dice):.2f}", ha="center", fontsize=8, color=INK)
+    axes.set_xticks(range(len(values)), [name.upper() for name in values])
+    axes.set(ylim=(0, 1.1), ylabel="Dice", title=title)
+    return _svg(figure)
+
+
+def overlay(planes: Array) -> str:
+    """PNG data URI: a slice (3, H, W) — image, predicted bits, reference bits — filled prediction, outlined reference."""
+    import matplotlib.image
+
+    image, predicted, reference = (np.rot90(plane.astype(np.uint8), 1)[::-1] for plane in planes)
+    rgb = np.repeat(image[..., None] / 255.0, 3, axis=2)
+    for bits, colour in ((2, REGION_COLOURS[2]), (1, REGION_COLOURS[1]), (4, REGION_COLOURS[4])):
+        area = (predicted & bits) > 0
+        rgb[area] = 0.55 * rgb[area] + 0.45 * np.array(colour)
+    scale = max(1, round(240 / max(image.shape)))
+    rgb = rgb.repeat(scale, 0).repeat(scale, 1)
+    whole = ((reference & 2) > 0).repeat(scale, 0).repeat(scale, 1)
+    edge = whole & ~(np.roll(whole, 1, 0) & np.roll(whole, -1, 0) & np.roll(whole, 1, 1) & np.roll(whole, -1, 1))
+    rgb[edge] = 1.0
+    buffer = io.BytesIO()
+    matplotlib.image.imsave(buffer, np.clip(rgb, 0, 1), format="png", metadata={"Software": None})
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,83 @@
+"""A study → one self-contained HTML page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+
+from glioma_os import NOTICE, __version__
+from glioma_os.volumes.atomic import atomic_write
+
+METRIC_NAMES = {
+    "auc": "AUC", "f1_weighted": "F1 (weighted)", "f1_macro": "F1 (macro)", "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy", "c_index": "C-index", "spearman": "Spearman ρ",
+}  # fmt: skip
+HEAD_NAMES = {
+    "majority": "majority", "logistic": "logistic regression", "random_forest": "random forest", "xgboost": "XGBoost",
+    "mlp": "MLP", "cox": "Cox",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ComparisonRow:
+    """Published beside obtained, for one metric of one setting."""
+
+    setting: str
+    metric: str
+    published: str
+    obtained: str
+    interval: str
+    age_only: str
+    difference: str
+    n: int
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """One configuration of the score table; cells are ready to print."""
+
+    head: str
+    block: str
+    cells: tuple[tuple[str, str], ...]  # value, interval
+    difference: str
+    emphasis: bool
+
+
+@dataclass(frozen=True)
+class SettingPage:
+    """What the report shows of one setting."""
+
+    name: str
+    subtitle: str
+    headline: str
+    flow: list[tuple[str, int]]
+    metrics: tuple[str, ...]
+    scores: list[ScoreRow]
+    facts: list[tuple[str, str]]
+    groups: list[tuple[str, int, float, str]]
+    figures: list[str] = field(default_factory=list)
+    forest: str = ""
+    dice: str = ""
+    dice_text: str = ""
+    overlays: list[tuple[str, str]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def render(title: str, lead: str, comparison: list[ComparisonRow], pages: list[SettingPage],
+           provenance: list[tuple[str, str]], created: str) -> str:  # fmt: skip
+    """The page's HTML; everything it needs is inside it."""
+    template = (Path(__file__).parent / "report.html.j2").read_text()
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    values: dict[str, Any] = {
+        "title": title, "lead": lead, "comparison": comparison, "pages": pages, "provenance": provenance,
+        "created": created, "notice": NOTICE, "version": __version__, "metric_names": METRIC_NAMES,
+    }  # fmt: skip
+    return environment.from_string(template).render(values)
+
+
+def write_report(path: Path, html: str) -> None:
+    """Writes the page whole."""
+    atomic_write(path, html.encode())

@@ -1,0 +1,50 @@
+"""stage=verify: every finding of a cohort at once, files and table; exit code 3 if one of them is an error."""
+
+from __future__ import annotations
+
+from omegaconf import DictConfig
+
+from glioma_os.errors import DataError
+from glioma_os.stages.setting import Setting
+from glioma_os.training.progress import say, track
+from glioma_os.volumes.checks import Finding, check_case
+from glioma_os.volumes.conventions import coding
+
+
+def findings(setting: Setting) -> list[Finding]:
+    """All findings of the survival cohort, case by case."""
+    cohort = setting.cohort()
+    cases = [case for case in cohort.cases() if case.images]
+    scheme = coding(cohort.label_coding) if cohort.label_coding else None
+    wanted = tuple(m for m in cohort.modalities)
+    out: list[Finding] = []
+    for case in track(cases, len(cases), f"Checking {cohort.name}"):
+        out += check_case(case, scheme, wanted)
+    return out
+
+
+def main(cfg: DictConfig) -> None:
+    """Prints the cohort's make-up, what was excluded and why, and every finding."""
+    setting = Setting(cfg)
+    cohort = setting.cohort()
+    cases = cohort.cases()
+    outcomes = [case.outcome for case in cases if case.outcome is not None]
+    labelled = sum(case.label is not None for case in cases)
+    say(
+        f"{cohort.name}: {len(cases)} cases of {len({c.patient_id for c in cases})} patients, {labelled} with a mask "
+        f"({cohort.label_coding or 'no label coding'}), {len(outcomes)} with survival "
+        f"({sum(o.event for o in outcomes)} deaths)"
+    )
+    for case_id, reason in cohort.excluded():
+        say(f"  left out  {case_id}: {reason}")
+    found = findings(setting)
+    errors = [finding for finding in found if finding.level == "error"]
+    for finding in sorted(found, key=lambda f: (f.level != "error", f.case_id)):
+        say(f"  {finding.level:<8}  {finding.case_id} · {finding.where}: {finding.problem}. {finding.remedy}")
+    say(f"{len(errors)} errors, {len(found) - len(errors)} notes")
+    if errors:
+        first = errors[0]
+        raise DataError(
+            f"cohort {cohort.name}", f"{len(errors)} errors found, the first in case {first.case_id}",
+            "Mend the files listed above, or leave these cases out",
+        )  # fmt: skip
