@@ -104,65 +104,66 @@ def _exit_code(run: Callable[[], None], multirun: bool) -> int:
     except MemoryError:
         _complain("EnvironmentFault: memory: not enough found. Lower schedule.patch or schedule.batch_size")
         return EnvironmentFault.exit_code
-    except OSError as fault:
-        return _exit_of_os_error(fault)
     except Exception as error:
-        translated = _from_hydra(error)
-        if translated is None:
-            raise
-        _complain(f"ConfigError: {translated}")
-        return ConfigError.exit_code
+        return _exit_of_foreign(error)
 
 
-def _exit_of_os_error(fault: OSError) -> int:
+def _exit_of_foreign(error: Exception) -> int:
+    """Hydra's complaints about the command line, and the file system's about itself; anything else is a bug."""
     import errno
 
-    if fault.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EMFILE):
-        _complain(f"EnvironmentFault: {fault.filename or 'file system'}: {fault.strerror}. Free or choose another place")
-        return EnvironmentFault.exit_code
-    raise fault
-
-
-def _from_hydra(error: Exception) -> str | None:
-    """Hydra's and OmegaConf's complaints as one sentence with the nearest key or option; None for anything else."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    if not isinstance(error, HydraException | OmegaConfBaseException):
-        return None
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    cause = error.__cause__
-    if cause is not None and str(cause):
-        lines.append(str(cause).splitlines()[0].strip())
-    text = "; ".join(dict.fromkeys(line for line in lines if not line.startswith(("set_struct", "object_type"))))
-    return f"{text}. {_nearest(text)}".replace("..", ".")
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        _complain(f"ConfigError: {_of_hydra(error)}")
+        return ConfigError.exit_code
+    full = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EMFILE)
+    if isinstance(error, OSError) and error.errno in full:
+        _complain(f"EnvironmentFault: {error.filename or 'file system'}: {error.strerror}. Free it or choose another")
+        return EnvironmentFault.exit_code
+    raise error
 
 
-def _nearest(text: str) -> str:
-    import difflib
+def _of_hydra(error: Exception) -> str:
+    """One sentence: what was found, what is near it or what there is to choose from."""
     import re
 
+    text = f"{error} {error.__cause__ or ''}"
+    option = re.search(r"Could not find '([^']+)'", text)
+    if option:
+        group, _, name = option[1].rpartition("/")
+        return f"{group}: {name!r} found → {_near(name, _options(group))}. glioma-os --help lists the options"
+    key = re.search(r"Key '([^']+)' is not in struct|Could not override '([^']+)'", text)
+    if key:
+        name = (key[1] or key[2]).rpartition(".")[2]
+        where = re.search(r"(?:full_key: |Could not override ')([\w.@/]+)", text)
+        known = {path.parent.name for path in config_folder().rglob("*.yaml")} | _keys_of_conf()
+        return f"{where[1] if where else name}: no such key found → {_near(name, known)}. --cfg job shows every key"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return f"{'; '.join(lines[:2])}. --cfg job shows every key"
+
+
+def _options(group: str) -> set[str]:
+    return {path.stem for path in (config_folder() / group).glob("*.yaml")}
+
+
+def _near(word: str, known: set[str]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(word, known, 1)
+    return f"did you mean {near[0]!r}?" if near else f"one of {', '.join(sorted(known)[:12])} expected"
+
+
+def _keys_of_conf() -> set[str]:
     import yaml
 
-    found = re.findall(r"['\"]?([A-Za-z_][\w./]*)['\"]?", " ".join(sys.argv[1:]).replace("=", " "))
-    known: set[str] = set()
-    for path in config_folder().rglob("*.yaml"):
-        known.add(path.stem)
-        known.add(path.parent.name)
-        known |= _keys(yaml.safe_load(path.read_text()) or {})
-    for word in found:
-        for part in word.split("."):
-            if part in text and part not in known:
-                near = difflib.get_close_matches(part, known, 1)
-                if near:
-                    return f"{part!r} found → did you mean {near[0]!r}?"
-    return "glioma-os --help lists groups and options; --cfg job shows every key"
+    def names(node: object) -> set[str]:
+        if isinstance(node, dict):
+            return {str(key) for key in node} | {name for value in node.values() for name in names(value)}
+        return set()
 
-
-def _keys(node: object) -> set[str]:
-    if isinstance(node, dict):
-        return {str(key) for key in node} | {name for value in node.values() for name in _keys(value)}
-    return set()
+    return {name for path in config_folder().rglob("*.yaml") for name in names(yaml.safe_load(path.read_text()))}
 
 
 def _complain(text: str) -> None:

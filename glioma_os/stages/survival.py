@@ -1,0 +1,198 @@
+"""stage=survival: every head on every block of inputs, nested validation, each number beside age alone."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from omegaconf import DictConfig
+
+from glioma_os import NOTICE
+from glioma_os.cohorts.splits import Folds
+from glioma_os.errors import ConfigError
+from glioma_os.fusion.rows import Rows
+from glioma_os.fusion.scores import Score, score
+from glioma_os.fusion.validation import ValidationResult, nested_validation
+from glioma_os.records import FeatureTable
+from glioma_os.stages.build import build, plain
+from glioma_os.stages.setting import Setting
+from glioma_os.training.progress import say, track
+from glioma_os.training.provenance import provenance
+from glioma_os.training.run import Run, digest
+from glioma_os.volumes.atomic import atomic_write
+
+RECIPE = 1  # raise when a change alters the predictions or the scores
+SHOWN = ("auc", "f1_weighted", "accuracy", "balanced_accuracy", "c_index", "spearman")
+FeaturesOfFold = Callable[[int, int], FeatureTable]
+
+
+def features_of(setting: Setting) -> tuple[FeaturesOfFold | None, Any]:
+    """What of the images reaches the heads in each outer fold, and a key that says what it was made from."""
+    kind = setting.cfg.features.kind
+    if kind == "none":
+        return None, None
+    if kind == "csv":
+        from glioma_os.data.features import read_feature_csv
+
+        options = setting.cfg.features
+        table = read_feature_csv(plain(options)["path"], options.id_column, options.block)
+        table.provenance.setdefault("encoder_patients", [])
+        return lambda repeat, fold: table, table.provenance
+    if kind != "latents":
+        raise ConfigError("features.kind", f"{kind!r} found → latents, csv or none expected", "Correct the key")
+    return _latents_of(setting)
+
+
+def _latents_of(setting: Setting) -> tuple[FeaturesOfFold, Any]:
+    from glioma_os.stages.latents import extract, seen_patients
+    from glioma_os.stages.segment import ALL, fold_title, segmenters
+
+    found = segmenters(setting)
+    tables = {
+        title: extract(setting, segmenter, seen_patients(setting, segmenter), f"Latents {setting.name}, {title}")
+        for title, segmenter in found.items()
+    }
+    key = {"pooling": setting.cfg.features.pooling, "segmenters": {title: s.run.id for title, s in found.items()}}
+    return lambda repeat, fold: tables[ALL if ALL in tables else fold_title(repeat, fold)], key
+
+
+def survive(setting: Setting) -> Run:
+    """The survival run of this setting, done now or before."""
+    cases, excluded = setting.survivors
+    endpoint = build(setting.cfg.endpoint, "endpoint")
+    heads = {name: build(node, f"head.{name}") for name, node in setting.cfg.head.items()}
+    for name, head in heads.items():
+        if endpoint.kind not in head.kinds:
+            raise ConfigError(
+                f"head={name}", f"endpoint {endpoint.name} of kind {endpoint.kind} found → {sorted(head.kinds)} expected",
+                "Choose another head or endpoint",
+            )  # fmt: skip
+    features, source = features_of(setting)
+    folds = setting.folds
+    people = [[c.case_id, c.patient_id, asdict(c.clinical), asdict(c.outcome)] for c in cases]
+    key = {
+        "recipe": RECIPE, "endpoint": plain(setting.cfg.endpoint), "heads": plain(setting.cfg.head),
+        "validation": plain(setting.cfg.validation), "features": source, "people": digest(people),
+        "folds": folds.digest,
+    }  # fmt: skip
+    run = setting.run("survival", key)
+    with run.writing() as todo:
+        if todo:
+            result = _validate(setting, Rows.from_cases(cases), features, list(heads.values()), endpoint, folds)
+            scores = score(result, endpoint, int(setting.cfg.validation.replicates), int(setting.cfg.seed))
+            _write(run, result, scores)
+            run.write_json("summary.json", _summary(setting, result, excluded, features))
+            run.write_json("folds.json", folds.to_json())
+            run.write_json("provenance.json", provenance())
+    return run
+
+
+def _validate(
+    setting: Setting, rows: Rows, features: FeaturesOfFold | None, heads: list[Any], endpoint: Any, folds: Folds
+) -> ValidationResult:
+    options = setting.cfg.validation
+    steps = iter(track(range(len(heads) + 1), len(heads) + 1, f"Validating heads, {setting.name}"))
+
+    def progress(name: str, place: int, total: int) -> None:
+        next(steps, None)
+
+    result = nested_validation(
+        rows, options.clinical, features, heads, endpoint, folds, int(options.inner_folds), plain(options.components),
+        bool(options.age_in_pca), options.leak_policy, int(setting.cfg.seed), progress,
+    )  # fmt: skip
+    for _ in steps:
+        pass
+    return result
+
+
+def _summary(
+    setting: Setting, result: ValidationResult, excluded: dict[str, int], features: FeaturesOfFold | None
+) -> dict[str, Any]:
+    """What the report says of how it was judged."""
+    cases, _ = setting.survivors
+    seen = sorted(features(0, 0).provenance.get("pretraining_patients", [])) if features else []
+    return {
+        "notice": NOTICE,
+        "setting": setting.name,
+        "cohort": setting.cohort().name,
+        "cases_read": len(setting.cohort().cases()) + len(setting.cohort().excluded()),
+        "excluded": excluded,
+        "cases": len(cases),
+        "patients": len({case.patient_id for case in cases}),
+        "deaths": sum(bool(case.outcome and case.outcome.event) for case in cases),
+        "endpoint": plain(setting.cfg.endpoint),
+        "validation": plain(setting.cfg.validation),
+        "undetermined": result.undetermined,
+        "seen_by_encoder": result.seen_by_encoder,
+        "seen_by_pretraining": len({case.patient_id for case in cases} & set(seen)),
+        "pretraining_patients": seen,
+        "leak_policy": result.leak_policy,
+        "settings_tried": {" ".join(name): count for name, count in result.settings_tried.items()},
+        "patients_per_parameter": {
+            " ".join(name): None if value == float("inf") else round(value, 2)
+            for name, value in result.patients_per_parameter.items()
+        },
+        "age": list(result.age),
+    }
+
+
+def _write(run: Run, result: ValidationResult, scores: list[Score]) -> None:
+    fields = list(Score.__dataclass_fields__)
+    atomic_write(run.path("scores.csv"), _csv(fields, [[getattr(line, name) for name in fields] for line in scores]))
+    outcome = result.outcome
+    rows = []
+    for configuration, table in result.tables.items():
+        for place in range(len(table.case_ids)):
+            chances = [] if table.probabilities is None else [f"{p:.6g}" for p in table.probabilities[place]]
+            rows.append(
+                [*configuration, outcome.case_ids[place], outcome.patient_ids[place], outcome.repeat[place],
+                 outcome.fold[place], f"{outcome.time[place]:g}", int(outcome.event[place]), outcome.classes[place],
+                 f"{table.risk[place]:.8g}", *chances]
+            )  # fmt: skip
+    chances = [f"p_class_{k}" for k in range(result.endpoint.n_classes)]
+    header = ["head", "block", "case_id", "patient_id", "repeat", "fold", "time_days", "event", "class", "risk", *chances]
+    atomic_write(run.path("predictions.csv"), f"# {NOTICE}\n".encode() + _csv(header, rows))
+    run.path("predictions.csv").chmod(0o600)  # rows of patients
+
+
+def _csv(header: list[str], rows: list[list[Any]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    return text.getvalue().encode()
+
+
+def read_scores(run: Run) -> list[Score]:
+    """The rows of its scores.csv."""
+    kinds = {name: field.type for name, field in Score.__dataclass_fields__.items()}
+    cast = {"str": str, "float": float, "int": int}
+    with run.path("scores.csv").open(newline="") as file:
+        return [Score(**{n: cast[str(kinds[n])](v) for n, v in row.items()}) for row in csv.DictReader(file)]
+
+
+def say_scores(scores: list[Score], title: str) -> None:
+    """The table a terminal shows: one line a configuration, every number with interval, n and Δ to age only."""
+    say(title)
+    metrics = [name for name in SHOWN if any(line.metric == name for line in scores)]
+    for name in metrics:
+        say(f"  {name}")
+        for line in (line for line in scores if line.metric == name):
+            say(
+                f"    {line.head:<14}{line.block:<10}{line.value:6.3f} [{line.low:.3f}, {line.high:.3f}]  n={line.n:<4} "
+                f"Δ age {line.delta_to_age:+.3f} [{line.delta_low:+.3f}, {line.delta_high:+.3f}]"
+            )
+
+
+def main(cfg: DictConfig) -> None:
+    """Validates and prints the table."""
+    setting = Setting(cfg, cfg.setting)
+    run = survive(setting)
+    summary = run.read_json("summary.json")
+    say_scores(
+        read_scores(run),
+        f"{summary['cohort']}, {cfg.endpoint.name}: {summary['patients']} patients, {summary['deaths']} deaths, "
+        f"{summary['undetermined']:g} without a class; out of fold, 95 % patient bootstrap",
+    )
+    say(f"{run.folder}")
