@@ -23,11 +23,20 @@ class Sample:
     classes: Array | None = None
     probabilities: Array | None = None
 
-    def determined(self) -> Array:
-        """Rows (n,) bool whose class is known."""
+    def of_classes(self) -> tuple[Array, Array]:
+        """`classes` (n,) and `probabilities` (n, K); a ConfigError where the endpoint has none."""
         if self.classes is None or self.probabilities is None:
             raise ConfigError("metric", "it needs classes and their probabilities", "Use a class endpoint")
-        return self.classes >= 0
+        return self.classes, self.probabilities
+
+    def determined(self) -> Array:
+        """Rows (n,) bool whose class is known."""
+        return self.of_classes()[0] >= 0
+
+    def rows(self, used: Array) -> Sample:
+        """The rows picked by a mask (n,) or by indices."""
+        optional = [None if part is None else part[used] for part in (self.classes, self.probabilities)]
+        return Sample(self.time[used], self.event[used], self.risk[used], *optional)
 
 
 class Interval(NamedTuple):
@@ -47,8 +56,9 @@ class Metric(NamedTuple):
     def __call__(self, sample: Sample, weights: Array | None = None) -> Array:
         """Values (B,); without weights (1,), and then an undefined value is a DataError."""
         used = self.uses(sample)
-        picked = Sample(*(None if part is None else np.asarray(part)[used] for part in vars(sample).values()))
-        values = self.measure(picked, np.ones((1, used.sum())) if weights is None else weights[:, used].astype(float))
+        values = self.measure(
+            sample.rows(used), np.ones((1, used.sum())) if weights is None else weights[:, used].astype(float)
+        )
         if weights is None and np.isnan(values[0]):
             raise DataError("metric", "undefined: a class, an event or a comparable pair is missing", "Use more rows")
         return values
@@ -76,12 +86,13 @@ def paired_difference(values: Array, reference: Array, level: float = 0.95) -> I
 def _auc(sample: Sample, weights: Array) -> Array:
     """Binary: of the risk for the shorter class. More classes: macro one-versus-rest. A constant risk ranks nobody,
     so it is ½ even where its folds' class shares differ."""
+    classes, probabilities = sample.of_classes()
     if np.ptp(sample.risk) == 0:
-        positive = np.eye(sample.probabilities.shape[1])[sample.classes]
-        return np.where((weights @ positive > 0).all(axis=1), 0.5, np.nan)
-    if sample.probabilities.shape[1] == 2:
-        return classification.auc(sample.classes == 0, sample.risk, weights)
-    return classification.macro_auc(sample.classes, sample.probabilities, weights)
+        present = weights @ np.eye(probabilities.shape[1])[classes] > 0
+        return np.where(present.all(axis=1), 0.5, np.nan)
+    if probabilities.shape[1] == 2:
+        return classification.auc(classes == 0, sample.risk, weights)
+    return classification.macro_auc(classes, probabilities, weights)
 
 
 def _concordance(sample: Sample, weights: Array) -> Array:
@@ -94,9 +105,9 @@ def _spearman(sample: Sample, weights: Array) -> Array:
 
 def _of_confusion(measure: Callable[[Array], Array]) -> Metric:
     def of_sample(sample: Sample, weights: Array) -> Array:
-        n_classes = sample.probabilities.shape[1]
-        predicted = sample.probabilities.argmax(axis=1)
-        return measure(classification.confusion(sample.classes, predicted, n_classes, weights))
+        classes, probabilities = sample.of_classes()
+        predicted = probabilities.argmax(axis=1)
+        return measure(classification.confusion(classes, predicted, probabilities.shape[1], weights))
 
     return Metric(of_sample, Sample.determined)
 

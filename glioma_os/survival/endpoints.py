@@ -60,7 +60,7 @@ class Endpoint:
         deaths = np.asarray(time, dtype=float)[np.asarray(event, dtype=bool)]
         if not deaths.size:
             raise DataError(f"endpoint {self.name}", "no death among the training rows", "Use fixed cuts_days")
-        cuts = np.quantile(deaths, self.quantiles)
+        cuts = np.quantile(deaths, np.asarray(self.quantiles, dtype=float))
         if np.any(np.diff(cuts) <= 0):
             raise DataError(f"endpoint {self.name}", f"quantiles fall together at {cuts} days", "Use fewer classes")
         return cuts

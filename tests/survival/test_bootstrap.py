@@ -17,11 +17,6 @@ def sample(seed=0, n=60, cuts=(200.0, 500.0)):
     return Sample(time, event, risk.round(2), classes(time, event, np.array(cuts)), probabilities)
 
 
-def resampled(of, counts):
-    rows = np.repeat(np.arange(len(counts)), counts)
-    return Sample(*(part[rows] for part in vars(of).values()))
-
-
 @pytest.mark.parametrize("cuts", [(300.0,), (200.0, 500.0)])
 @pytest.mark.parametrize("name", METRICS)
 def test_weights_equal_recomputing_on_resampled_rows(name, cuts):
@@ -29,7 +24,7 @@ def test_weights_equal_recomputing_on_resampled_rows(name, cuts):
     weights = bootstrap_weights(len(of.time), 40, seed=3)
     values = METRICS[name](of, weights)
     for counts, value in zip(weights, values, strict=True):
-        assert abs(METRICS[name](resampled(of, counts))[0] - value) < 1e-12
+        assert abs(METRICS[name](of.rows(np.repeat(np.arange(60), counts)))[0] - value) < 1e-12
 
 
 def test_replicates_lacking_a_class_are_dropped_and_counted():
