@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -27,14 +29,30 @@ def _stacked(parts: list[Array], fill: float = 0.0) -> Array:
     return stack
 
 
+@dataclass(frozen=True)
+class _Steps:
+    """The same full batch once per step; a list would be taken for several loaders."""
+
+    batch: FusionBatch
+    steps: int
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[FusionBatch]:
+        return repeat(self.batch, self.steps)
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Lightning announces its devices on every fit."""
+    """Lightning announces its devices on every fit, and 2.6 calls a torch constructor that is to go."""
     logger = logging.getLogger("lightning.pytorch")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
+            yield
     finally:
         logger.setLevel(level)
 
@@ -123,5 +141,5 @@ class MLP(Head):
                 enable_checkpointing=False,
                 enable_progress_bar=False,
                 enable_model_summary=False,
-            ).fit(module, [self._batch(tasks)] * self.steps)
+            ).fit(module, _Steps(self._batch(tasks), self.steps))
         return network
