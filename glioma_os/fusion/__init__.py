@@ -1,0 +1,1 @@
+"""Latents and clinical values into a risk."""

@@ -1,0 +1,99 @@
+"""What every head promises: many small fits in, risks out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from glioma_os.errors import ConfigError, DataError, TrainingError
+from glioma_os.records import Array
+
+Setting = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One fit: training rows, the rows to predict, one setting of the head.
+
+    `inputs` (n, d), `time` (n,) days, `event` (n,); `classes` (n,) with −1 = undetermined, `n_classes` 0 for the time
+    to death; `cuts_days` (n_classes − 1,); `test_inputs` (m, d).
+    """
+
+    inputs: Array
+    time: Array
+    event: Array
+    classes: Array
+    test_inputs: Array
+    setting: Setting
+    seed: int = 0
+    n_classes: int = 0
+    cuts_days: Array = field(default_factory=lambda: np.empty(0))
+
+    @property
+    def kind(self) -> str:
+        """`classes` or `time`, as in an endpoint."""
+        return "classes" if self.n_classes else "time"
+
+    def labelled(self) -> tuple[Array, Array]:
+        """Inputs and classes of the determined training rows; fewer than two classes is a DataError."""
+        known = self.classes >= 0
+        if len(np.unique(self.classes[known])) < 2:
+            raise DataError("training rows", "all of one class", "Use another endpoint, or more patients")
+        return self.inputs[known], self.classes[known]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """`risk` (m,), higher = worse; `probabilities` (m, K) from short to long survival, None for the time to death."""
+
+    risk: Array
+    probabilities: Array | None = None
+
+    @classmethod
+    def of_classes(cls, probabilities: Array, present: Array, n_classes: int) -> Prediction:
+        """From (m, present) columns: P(short) for two classes, minus the expected class number for more."""
+        full = np.zeros((len(probabilities), n_classes))
+        full[:, present] = probabilities
+        return cls(full[:, 0] if n_classes == 2 else -full @ np.arange(n_classes), full)
+
+
+class Head(ABC):
+    """A way from inputs to a risk. `name` is the word used everywhere; `kinds` the endpoints it serves."""
+
+    name: ClassVar[str]
+    kinds: ClassVar[frozenset[str]]
+
+    @abstractmethod
+    def settings(self) -> list[Setting]:
+        """The grid that inner validation chooses from; the first is taken where nothing can be chosen."""
+
+    @abstractmethod
+    def _fit_predict(self, tasks: list[Task]) -> list[Prediction]: ...
+
+    def fit_predict(self, tasks: list[Task]) -> list[Prediction]:
+        """One prediction per task. A kind that the head does not serve is a ConfigError."""
+        unserved = {task.kind for task in tasks} - self.kinds
+        if unserved:
+            raise ConfigError(
+                f"head {self.name}",
+                f"endpoint kind {min(unserved)} → {sorted(self.kinds)} expected",
+                "Use another head",
+            )
+        predictions = self._fit_predict(tasks)
+        broken = sum(not np.isfinite(prediction.risk).all() for prediction in predictions)
+        if broken:
+            raise TrainingError(f"head {self.name}", f"{broken} of {len(tasks)} fits are not finite", "Shrink more")
+        return predictions
+
+
+class OneByOne(Head):
+    """A head that fits its tasks one after the other."""
+
+    @abstractmethod
+    def _fit_one(self, task: Task) -> Prediction: ...
+
+    def _fit_predict(self, tasks: list[Task]) -> list[Prediction]:
+        return [self._fit_one(task) for task in tasks]

@@ -1,0 +1,145 @@
+"""Small multilayer perceptrons: all folds × repeats × settings of a call are one tensor program."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import repeat
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from glioma_os.errors import ConfigError
+from glioma_os.fusion.heads.contract import Head, Prediction, Setting, Task
+from glioma_os.records import Array, FusionBatch
+
+if TYPE_CHECKING:
+    from glioma_os.networks.heads import BatchedMLP
+
+
+def _stacked(parts: list[Array], fill: float = 0.0) -> Array:
+    """(M, longest, columns) from (rows, columns) parts of any size."""
+    shape = np.max([part.shape for part in parts], axis=0)
+    stack = np.full((len(parts), *shape), fill)
+    for member, part in enumerate(parts):
+        stack[member, : part.shape[0], : part.shape[1]] = part
+    return stack
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """The same full batch once per step; a list would be taken for several loaders."""
+
+    batch: FusionBatch
+    steps: int
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[FusionBatch]:
+        return repeat(self.batch, self.steps)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Lightning announces its devices on every fit, and 2.6 calls a torch constructor that is to go."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+@dataclass(frozen=True)
+class MLP(Head):
+    """One hidden layer; cross-entropy for classes, Cox's partial likelihood for the time to death, full batch."""
+
+    name: ClassVar[str] = "mlp"
+    kinds: ClassVar[frozenset[str]] = frozenset({"classes", "time"})
+    hidden: int = 16
+    dropout: float = 0.1
+    steps: int = 150
+    learning_rate: float = 0.02
+    weight_decay: tuple[float, ...] = (0.1, 0.01)
+    members_at_once: int = 1024
+    accelerator: str = "cpu"
+
+    def settings(self) -> list[Setting]:
+        """One per weight decay."""
+        return [{"weight_decay": value} for value in self.weight_decay]
+
+    def _fit_predict(self, tasks: list[Task]) -> list[Prediction]:
+        if len({task.n_classes for task in tasks}) > 1:
+            raise ConfigError("head mlp", "tasks of different class counts in one call", "Call once per endpoint")
+        starts = range(0, len(tasks), self.members_at_once)
+        return [found for start in starts for found in self._fit_program(tasks[start : start + self.members_at_once])]
+
+    def _fit_program(self, tasks: list[Task]) -> list[Prediction]:
+        import torch
+
+        network = self._trained(tasks)
+        tests = torch.from_numpy(_stacked([task.test_inputs for task in tasks]))
+        with torch.no_grad():
+            outputs = network.cpu().eval()(tests)
+        if tasks[0].kind == "time":
+            return [
+                Prediction(out[: len(task.test_inputs), 0].numpy()) for task, out in zip(tasks, outputs, strict=True)
+            ]
+        present = np.arange(tasks[0].n_classes)
+        return [
+            Prediction.of_classes(out[: len(task.test_inputs)].softmax(-1).numpy(), present, task.n_classes)
+            for task, out in zip(tasks, outputs, strict=True)
+        ]
+
+    def _batch(self, tasks: list[Task]) -> FusionBatch:
+        """Rows in falling time, padding last, as the Cox objective needs them."""
+        import torch
+
+        orders = [np.argsort(-task.time, kind="stable") for task in tasks]
+        if tasks[0].kind == "time":
+            targets = [np.column_stack([t.time, t.event])[order] for t, order in zip(tasks, orders, strict=True)]
+            weights = [np.ones((len(task.time), 1)) for task in tasks]
+        else:
+            for task in tasks:
+                task.labelled()
+            targets = [np.maximum(t.classes, 0)[order, None] for t, order in zip(tasks, orders, strict=True)]
+            weights = [(t.classes >= 0)[order, None].astype(float) for t, order in zip(tasks, orders, strict=True)]
+        features = _stacked([task.inputs[order] for task, order in zip(tasks, orders, strict=True)])
+        parts = (features, _stacked(targets), _stacked(weights)[..., 0])
+        return FusionBatch(*(torch.from_numpy(part) for part in parts))
+
+    def _trained(self, tasks: list[Task]) -> BatchedMLP:
+        import torch
+        from lightning.pytorch import Trainer
+
+        from glioma_os.modules.fusion import FusionModule, cox, cross_entropy
+        from glioma_os.networks.heads import BatchedMLP
+
+        network = BatchedMLP(
+            [task.seed for task in tasks],
+            [task.inputs.shape[1] for task in tasks],
+            self.hidden,
+            tasks[0].n_classes or 1,
+            self.dropout,
+        )
+        decay = torch.tensor([task.setting["weight_decay"] for task in tasks], dtype=torch.float64)
+        objective = cox if tasks[0].kind == "time" else cross_entropy
+        module = FusionModule(network, objective, decay, self.learning_rate)
+        with _quiet():
+            Trainer(
+                max_epochs=1,
+                accelerator=self.accelerator,
+                devices=1,
+                logger=False,
+                enable_checkpointing=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+            ).fit(module, _Steps(self._batch(tasks), self.steps))
+        return network

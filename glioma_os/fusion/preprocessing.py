@@ -1,0 +1,87 @@
+"""What happens to inputs before a head sees them. Everything is learnt from the training rows of one fold."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Self
+
+import numpy as np
+from sklearn.decomposition import PCA
+
+from glioma_os.errors import ConfigError, DataError
+from glioma_os.records import Array
+
+
+class Standard(NamedTuple):
+    """Mean and sd of each column; a column without spread has sd 1, so that it becomes 0."""
+
+    mean: Array
+    sd: Array
+
+    @classmethod
+    def of(cls, values: Array) -> Standard:
+        """Learn from (n, columns)."""
+        mean, sd = values.mean(axis=0), values.std(axis=0)
+        return cls(mean, np.where(sd > 1e-12 * np.maximum(np.abs(mean), 1), sd, 1.0))
+
+    def apply(self, values: Array) -> Array:
+        """z-scores of (n, columns)."""
+        return (values - self.mean) / self.sd
+
+
+def _medians(values: Array) -> Array:
+    """Median of what is recorded in each column; 0 for a column that nobody has."""
+    return np.array([np.median(known) if (known := column[~np.isnan(column)]).size else 0.0 for column in values.T])
+
+
+class FoldPreprocessor:
+    """Clinical: median for what is missing, an indicator beside it, z-score. Features: z-score, whitened PCA.
+
+    `age_in_pca` reduces clinical and features together (the paper's wording); otherwise the clinical columns stand
+    beside the components. `n_components=None` keeps the features unreduced. Blocks may have no column at all.
+    """
+
+    def __init__(self, n_components: int | None = 10, age_in_pca: bool = False) -> None:
+        if n_components is not None and n_components < 1:
+            raise ConfigError("n_components", f"{n_components} found → 1 or more expected", "Raise it, or null")
+        self.n_components, self.age_in_pca = n_components, age_in_pca
+
+    def fit(self, clinical: Array, features: Array) -> Self:
+        """Learn from training rows: `clinical` (n, c) with NaN = not recorded, `features` (n, f)."""
+        self._medians = _medians(clinical)
+        missing = np.isnan(clinical)
+        self._indicated = np.flatnonzero(missing.any(axis=0) & ~missing.all(axis=0))
+        self._clinical = Standard.of(self._filled(clinical))
+        self._features = Standard.of(self._checked(features))
+        self._pca = None
+        wide = self._wide(clinical, features)
+        if features.shape[1] and self.n_components is not None:
+            limit = min(self.n_components, wide.shape[1], len(wide) - 1)
+            pca = PCA(limit, svd_solver="full").fit(wide)
+            self._kept = pca.explained_variance_ > 1e-10 * max(pca.explained_variance_[0], 1e-300)
+            self._pca = pca
+        return self
+
+    def transform(self, clinical: Array, features: Array) -> Array:
+        """Inputs (n, columns) of a head."""
+        wide = self._wide(clinical, features)
+        if self._pca is None:
+            return wide if self.age_in_pca else np.hstack([self._clinical.apply(self._filled(clinical)), wide])
+        scale = np.sqrt(self._pca.explained_variance_[self._kept])
+        components = self._pca.transform(wide)[:, self._kept] / scale
+        return components if self.age_in_pca else np.hstack([self._clinical.apply(self._filled(clinical)), components])
+
+    def _filled(self, clinical: Array) -> Array:
+        missing = np.isnan(clinical)
+        return np.hstack([np.where(missing, self._medians, clinical), missing[:, self._indicated]])
+
+    def _wide(self, clinical: Array, features: Array) -> Array:
+        """What PCA sees."""
+        scaled = self._features.apply(self._checked(features))
+        return np.hstack([self._clinical.apply(self._filled(clinical)), scaled]) if self.age_in_pca else scaled
+
+    @staticmethod
+    def _checked(features: Array) -> Array:
+        if not np.isfinite(features).all():
+            bad = int((~np.isfinite(features)).any(axis=1).sum())
+            raise DataError("features", f"{bad} of {len(features)} rows are not finite", "Extract them again")
+        return features.astype(float)

@@ -1,0 +1,61 @@
+"""Small networks on latents, many at once: one member axis instead of one process each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+def _drawn(seed: int, width: int, padded: int, out: int) -> Tensor:
+    """(padded, out) weights whose first `width` rows are drawn from the member's own generator."""
+    weight = torch.zeros(padded, out, dtype=torch.float64)
+    generator = torch.Generator().manual_seed(seed)
+    weight[:width] = torch.randn(width, out, generator=generator, dtype=torch.float64) / math.sqrt(max(width, 1))
+    return weight
+
+
+def _uniform(seeds: Tensor, step: int, rows: int, units: int) -> Tensor:
+    """(M, rows, units) in [0, 1): a hash (splitmix64's mixer) of member seed, step, row and unit.
+
+    A member's draws are the same whatever other members or padding stand beside it.
+    """
+    row = torch.arange(rows, device=seeds.device)[:, None]
+    unit = torch.arange(units, device=seeds.device)
+    mixed = seeds[:, None, None] * 0x9E3779B97F4A7C1 + step * 0x1B873593 + row * 0x2545F4914F6CDD1 + unit * 0x5851F42D
+    for shift, factor in ((30, -0x40A7B892E31B1A47), (27, -0x6B2FB644ECCEEE15), (31, 1)):
+        mixed = (mixed ^ (mixed >> shift)) * factor
+    return (mixed & ((1 << 53) - 1)).double() / (1 << 53)
+
+
+class BatchedMLP(nn.Module):
+    """M networks of one hidden layer: (M, N, in) → (M, N, out), in float64.
+
+    Member m reads its first `widths[m]` inputs; columns beyond them must be 0. Nothing passes between members.
+    """
+
+    def __init__(
+        self, seeds: Sequence[int], widths: Sequence[int], hidden: int, out: int, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        first = [_drawn(2 * seed, width, max(widths), hidden) for seed, width in zip(seeds, widths, strict=True)]
+        last = [_drawn(2 * seed + 1, hidden, hidden, out) for seed in seeds]
+        self.first_weight, self.last_weight = nn.Parameter(torch.stack(first)), nn.Parameter(torch.stack(last))
+        self.first_bias = nn.Parameter(torch.zeros(len(seeds), 1, hidden, dtype=torch.float64))
+        self.last_bias = nn.Parameter(torch.zeros(len(seeds), 1, out, dtype=torch.float64))
+        self.register_buffer("seeds", torch.tensor(list(seeds), dtype=torch.int64))
+        self.dropout = dropout
+
+    def forward(self, inputs: Tensor, step: int = 0) -> Tensor:
+        """`step` numbers the dropout mask; in eval mode nothing is dropped."""
+        hidden = nn.functional.silu(torch.baddbmm(self.first_bias, inputs, self.first_weight))
+        if self.training and self.dropout:
+            drawn = _uniform(self.get_buffer("seeds"), step, hidden.shape[1], hidden.shape[2])
+            hidden = hidden * (drawn >= self.dropout) / (1 - self.dropout)
+        return torch.baddbmm(self.last_bias, hidden, self.last_weight)
+
+    def penalty(self) -> Tensor:
+        """Sum of squared weights of each member, (M,); biases are free."""
+        return self.first_weight.square().sum((1, 2)) + self.last_weight.square().sum((1, 2))

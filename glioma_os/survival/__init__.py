@@ -1,0 +1,1 @@
+"""Survival mathematics: arrays in, numbers out."""

@@ -1,0 +1,126 @@
+"""Patient-level bootstrap: replicates are weights, so a metric of 2,000 samples is a few matrix products."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from glioma_os.errors import ConfigError, DataError
+from glioma_os.records import Array
+from glioma_os.survival import classification, concordance
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Predictions beside what happened, one row per case. `classes` −1 = undetermined; risk: higher = worse."""
+
+    time: Array
+    event: Array
+    risk: Array
+    classes: Array | None = None
+    probabilities: Array | None = None
+
+    def of_classes(self) -> tuple[Array, Array]:
+        """`classes` (n,) and `probabilities` (n, K); a ConfigError where the endpoint has none."""
+        if self.classes is None or self.probabilities is None:
+            raise ConfigError("metric", "it needs classes and their probabilities", "Use a class endpoint")
+        return self.classes, self.probabilities
+
+    def determined(self) -> Array:
+        """Rows (n,) bool whose class is known."""
+        return self.of_classes()[0] >= 0
+
+    def rows(self, used: Array) -> Sample:
+        """The rows picked by a mask (n,) or by indices."""
+        optional = [None if part is None else part[used] for part in (self.classes, self.probabilities)]
+        return Sample(self.time[used], self.event[used], self.risk[used], *optional)
+
+
+class Interval(NamedTuple):
+    """Percentile interval. `dropped`: replicates that lacked a class or an event."""
+
+    low: float
+    high: float
+    dropped: int
+
+
+class Metric(NamedTuple):
+    """`measure(sample, weights (B, n))` → (B,), NaN where undefined; `uses(sample)` the rows (n,) that count."""
+
+    measure: Callable[[Sample, Array], Array]
+    uses: Callable[[Sample], Array]
+
+    def __call__(self, sample: Sample, weights: Array | None = None) -> Array:
+        """Values (B,); without weights (1,), and then an undefined value is a DataError."""
+        used = self.uses(sample)
+        values = self.measure(
+            sample.rows(used), np.ones((1, used.sum())) if weights is None else weights[:, used].astype(float)
+        )
+        if weights is None and np.isnan(values[0]):
+            raise DataError("metric", "undefined: a class, an event or a comparable pair is missing", "Use more rows")
+        return values
+
+
+def bootstrap_weights(n: int, replicates: int, seed: int) -> Array:
+    """How often each of n patients stands in each replicate, (replicates, n) int."""
+    return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=replicates)
+
+
+def interval(values: Array, level: float = 0.95) -> Interval:
+    """Percentile interval over the replicates that are defined; none defined is a DataError."""
+    defined = values[~np.isnan(values)]
+    if not len(defined):
+        raise DataError("bootstrap", "every replicate lacks a class or an event", "Use more patients")
+    low, high = np.quantile(defined, [0.5 - level / 2, 0.5 + level / 2])
+    return Interval(float(low), float(high), int(len(values) - len(defined)))
+
+
+def paired_difference(values: Array, reference: Array, level: float = 0.95) -> Interval:
+    """Interval of values − reference, both measured on the same replicates."""
+    return interval(values - reference, level)
+
+
+def _auc(sample: Sample, weights: Array) -> Array:
+    """Binary: of the risk for the shorter class. More classes: macro one-versus-rest. A constant risk ranks nobody,
+    so it is ½ even where its folds' class shares differ."""
+    classes, probabilities = sample.of_classes()
+    if np.ptp(sample.risk) == 0:
+        present = weights @ np.eye(probabilities.shape[1])[classes] > 0
+        return np.where(present.all(axis=1), 0.5, np.nan)
+    if probabilities.shape[1] == 2:
+        return classification.auc(classes == 0, sample.risk, weights)
+    return classification.macro_auc(classes, probabilities, weights)
+
+
+def _concordance(sample: Sample, weights: Array) -> Array:
+    return concordance.weighted_concordance(concordance.pairs(sample.time, sample.event, sample.risk), weights)
+
+
+def _spearman(sample: Sample, weights: Array) -> Array:
+    return classification.spearman(-sample.risk, sample.time, weights)
+
+
+def _of_confusion(measure: Callable[[Array], Array]) -> Metric:
+    def of_sample(sample: Sample, weights: Array) -> Array:
+        classes, probabilities = sample.of_classes()
+        predicted = probabilities.argmax(axis=1)
+        return measure(classification.confusion(classes, predicted, probabilities.shape[1], weights))
+
+    return Metric(of_sample, Sample.determined)
+
+
+TIME_METRICS: dict[str, Metric] = {
+    "c_index": Metric(_concordance, lambda sample: np.ones(len(sample.risk), bool)),
+    "spearman": Metric(_spearman, lambda sample: np.asarray(sample.event, bool)),
+}
+CLASS_METRICS: dict[str, Metric] = {
+    "auc": Metric(_auc, Sample.determined),
+    "f1_macro": _of_confusion(classification.f1_macro),
+    "f1_weighted": _of_confusion(classification.f1_weighted),
+    "accuracy": _of_confusion(classification.accuracy),
+    "balanced_accuracy": _of_confusion(classification.balanced_accuracy),
+}
+METRICS: dict[str, Metric] = {**CLASS_METRICS, **TIME_METRICS}

@@ -1,0 +1,86 @@
+"""Do predicted probabilities come true?"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import expit, logit
+from scipy.stats import norm
+
+from glioma_os.errors import DataError, TrainingError
+from glioma_os.records import Array
+
+
+class Reliability(NamedTuple):
+    """One entry per bin: mean prediction, observed share with its Wilson interval, patients."""
+
+    predicted: Array
+    observed: Array
+    low: Array
+    high: Array
+    n: Array
+
+
+class Recalibration(NamedTuple):
+    """`intercept`: calibration in the large, the slope held at 1 (0 is ideal); `slope`: 1 is ideal."""
+
+    intercept: float
+    slope: float
+
+
+def wilson(successes: Array, n: Array, level: float = 0.95) -> tuple[Array, Array]:
+    """Wilson's score interval of a proportion (Wilson 1927)."""
+    z2 = norm.ppf(0.5 + level / 2) ** 2
+    share = successes / n
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    reach = np.sqrt(z2 * share * (1 - share) / n + z2 * z2 / (4 * n * n)) / (1 + z2 / n)
+    return np.maximum(centre - reach, 0.0), np.minimum(centre + reach, 1.0)
+
+
+def reliability(probability: Array, happened: Array, bins: int = 10) -> Reliability:
+    """Reliability curve over quantile bins of the prediction; bins that fall together are merged."""
+    probability, happened = np.asarray(probability, float), np.asarray(happened, float)
+    if not len(probability):
+        raise DataError("reliability", "no row", "Give at least one prediction")
+    edges = np.unique(np.quantile(probability, np.linspace(0, 1, bins + 1)[1:-1]))
+    _, place = np.unique(np.searchsorted(edges, probability, side="right"), return_inverse=True)
+    n = np.bincount(place)
+    yes = np.bincount(place, weights=happened)
+    low, high = wilson(yes, n)
+    return Reliability(np.bincount(place, weights=probability) / n, yes / n, low, high, n)
+
+
+def _newton_logistic(inputs: Array, offset: Array, happened: Array) -> Array:
+    """Coefficients of an unpenalised logistic model."""
+    beta = np.zeros(inputs.shape[1])
+    for _ in range(100):
+        mean = expit(inputs @ beta + offset)
+        information = (inputs.T * (mean * (1 - mean))) @ inputs
+        step = np.linalg.lstsq(information, inputs.T @ (happened - mean), rcond=None)[0]
+        step *= min(1.0, 5.0 / max(np.abs(step).max(), 1e-300))
+        beta = beta + step
+        if np.abs(step).max() < 1e-10:
+            return beta
+    raise TrainingError("recalibration", "no convergence: the predictions part the outcomes", "Use more patients")
+
+
+def recalibration(probability: Array, happened: Array) -> Recalibration:
+    """Logistic recalibration (Cox 1958; Van Calster 2019). Predictions are held 1e-6 away from 0 and 1."""
+    happened = np.asarray(happened, float)
+    if happened.min() == happened.max():
+        raise DataError("recalibration", "one outcome found → two expected", "Use rows with both outcomes")
+    score = logit(np.clip(np.asarray(probability, float), 1e-6, 1 - 1e-6))
+    ones = np.ones((len(score), 1))
+    intercept = _newton_logistic(ones, score, happened)[0]
+    if np.ptp(score) == 0:
+        return Recalibration(float(intercept), float("nan"))
+    slope = _newton_logistic(np.column_stack([ones[:, 0], score]), np.zeros(len(score)), happened)[1]
+    return Recalibration(float(intercept), float(slope))
+
+
+def brier(classes: Array, probabilities: Array) -> float:
+    """Brier score of (n, K) probabilities: mean squared error of P(class) for K = 2, summed over classes for more."""
+    truth = np.eye(probabilities.shape[1])[np.asarray(classes)]
+    total = float(np.mean(np.sum((probabilities - truth) ** 2, axis=1)))
+    return total / 2 if probabilities.shape[1] == 2 else total

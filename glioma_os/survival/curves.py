@@ -1,0 +1,94 @@
+"""Survival curves of groups, and the curve a Cox model predicts for each patient."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import logsumexp
+from scipy.stats import chi2, norm
+
+from glioma_os.errors import DataError
+from glioma_os.records import Array
+
+
+class KaplanMeier(NamedTuple):
+    """One entry per distinct time. `variance` is Greenwood's; `low`, `high` the log-log interval of S."""
+
+    times: Array
+    survival: Array
+    at_risk: Array
+    variance: Array
+    low: Array
+    high: Array
+
+
+class LogRank(NamedTuple):
+    """χ² with one degree of freedom, and its p value."""
+
+    chi2: float
+    p: float
+
+
+def _table(time: Array, event: Array) -> tuple[Array, Array, Array]:
+    """Distinct times, deaths at each, number at risk just before each."""
+    times, place = np.unique(np.asarray(time, float), return_inverse=True)
+    deaths = np.bincount(place, weights=np.asarray(event, float), minlength=len(times))
+    leaving = np.bincount(place, minlength=len(times))
+    return times, deaths, leaving[::-1].cumsum()[::-1]
+
+
+def kaplan_meier(time: Array, event: Array, level: float = 0.95) -> KaplanMeier:
+    """Kaplan–Meier estimate with Greenwood's variance and the log-log interval (Kalbfleisch & Prentice 2002, §1.4).
+
+    Where S is 0 or 1 the interval is the point itself.
+    """
+    if not len(time):
+        raise DataError("Kaplan–Meier", "no row", "Give at least one patient")
+    times, deaths, at_risk = _table(time, event)
+    survival = np.cumprod(1 - deaths / at_risk)
+    alive = at_risk > deaths
+    steps = np.divide(deaths, at_risk * (at_risk - deaths), out=np.zeros(len(times)), where=alive)
+    relative = np.cumsum(steps)
+    inside = (survival > 0) & (survival < 1)
+    log_survival = np.log(survival, out=np.full(len(times), -1.0), where=inside)
+    reach = np.where(inside, norm.ppf(0.5 + level / 2) * np.sqrt(relative) / np.abs(log_survival), 0.0)
+    low, high = survival ** np.exp(reach), survival ** np.exp(-reach)
+    return KaplanMeier(times, survival, at_risk, survival**2 * relative, low, high)
+
+
+def log_rank(time: Array, event: Array, group: Array) -> LogRank:
+    """Log-rank test of two groups (Mantel 1966). `group` (n,) bool; fewer than two groups is a DataError."""
+    group = np.asarray(group, bool)
+    if group.all() or not group.any():
+        raise DataError("log-rank", "one group found → two expected", "Split the patients another way")
+    times, deaths, at_risk = _table(time, event)
+    own_time = np.asarray(time, float)[group]
+    own_deaths = np.asarray(event, float)[group]
+    own_risk = len(own_time) - np.searchsorted(np.sort(own_time), times, side="left")
+    share = own_risk / at_risk
+    spread = np.divide(at_risk - deaths, at_risk - 1, out=np.zeros(len(times)), where=at_risk > 1)
+    variance = float(np.sum(deaths * share * (1 - share) * spread))
+    if variance == 0:
+        raise DataError("log-rank", "no death while both groups were at risk", "The test says nothing here")
+    statistic = float((own_deaths.sum() - np.sum(deaths * share)) ** 2 / variance)
+    return LogRank(statistic, float(chi2.sf(statistic, 1)))
+
+
+def breslow_log_hazard(time: Array, event: Array, log_hazard: Array, at_days: Array) -> Array:
+    """Log of Breslow's cumulative baseline hazard at `at_days`, (horizons,); −inf before the first death."""
+    time, event, log_hazard = np.asarray(time, float), np.asarray(event, bool), np.asarray(log_hazard, float)
+    order = np.argsort(-time, kind="stable")
+    log_risk_set = np.logaddexp.accumulate(log_hazard[order])
+    last_tied = np.searchsorted(-time[order], -time[event], side="right") - 1
+    counted = time[event][None, :] <= np.asarray(at_days, float)[:, None]
+    if not event.any():
+        raise DataError("Breslow baseline", "no death among the training rows", "Use rows with events")
+    with np.errstate(divide="ignore"):
+        return logsumexp(np.broadcast_to(-log_risk_set[last_tied], counted.shape), axis=1, b=counted)
+
+
+def breslow_survival(log_cumulative: Array, log_hazard: Array) -> Array:
+    """S(t | x) = exp(−H₀(t)·e^η), (n, horizons), from `breslow_log_hazard` and the log-hazards of new rows."""
+    exponent = np.asarray(log_hazard, float)[:, None] + np.asarray(log_cumulative, float)[None, :]
+    return np.exp(-np.exp(np.minimum(exponent, 700.0)))

@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from glioma_os.errors import DataError
+from glioma_os.survival.concordance import concordance
+from tests.survival.oracles import concordance_index_censored
+
+ROWS = st.lists(st.tuples(st.integers(1, 6), st.booleans(), st.integers(-3, 3)), min_size=2, max_size=30)
+
+
+@settings(max_examples=300, deadline=None)
+@given(ROWS)
+def test_equals_scikit_survival_with_ties_and_censoring(rows):
+    time, event, risk = (np.array(column) for column in zip(*rows, strict=True))
+    event = event.astype(bool)
+    try:
+        expected = concordance_index_censored(event, time.astype(float), risk.astype(float))[0]
+    except (ValueError, RuntimeWarning):  # all censored, no pair, or 0/0
+        with pytest.raises(DataError):
+            concordance(time, event, risk)
+        return
+    assert concordance(time, event, risk) == expected
+
+
+@settings(max_examples=100, deadline=None)
+@given(ROWS)
+def test_reversed_risk_gives_the_complement(rows):
+    time, event, risk = (np.array(column) for column in zip(*rows, strict=True))
+    try:
+        value = concordance(time, event.astype(bool), risk)
+    except DataError:
+        return
+    assert np.isclose(value + concordance(time, event.astype(bool), -risk), 1)
+
+
+def test_constant_risk_is_one_half_and_higher_risk_means_dying_first():
+    time, event = np.array([1.0, 2, 3, 4]), np.array([1, 1, 0, 1], bool)
+    assert concordance(time, event, np.zeros(4)) == 0.5
+    assert concordance(time, event, np.array([4, 3, 2, 1])) == 1
+
+
+def test_no_comparable_pair_and_infinite_risk_are_errors():
+    with pytest.raises(DataError):
+        concordance(np.array([1.0, 2]), np.zeros(2, bool), np.zeros(2))
+    with pytest.raises(DataError):
+        concordance(np.array([1.0, 2]), np.ones(2, bool), np.array([np.nan, 1]))
