@@ -63,7 +63,7 @@ class SegmentationDataModule(pl.LightningDataModule):
         if not found:
             raise DataError(
                 f"cohort {self.cohort.name}", f"no mask for any of {len(patients)} patients found → masks to train on",
-                "Fine-tune on a cohort with masks (finetuning.on=cohort) or not at all (finetuning.on=none)",
+                "Fine-tune on a cohort with masks (finetuning.from=cohort) or not at all (finetuning.from=none)",
             )  # fmt: skip
         return found
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from typing import Any
 
-from hydra.utils import instantiate
+from hydra.utils import get_object
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from glioma_os.errors import ConfigError, GliomaError
+from glioma_os.errors import ConfigError
 
 ALLOWED = ("glioma_os.", "torch.optim.", "torch.nn.", "monai.networks.nets.", "monai.losses.", "torchio.transforms.")
 
@@ -41,22 +42,29 @@ def plain(node: DictConfig | ListConfig) -> Any:
 
 
 def build(node: DictConfig, key: str, **extra: Any) -> Any:
-    """The object a node's `_target_` names, built from its other keys and `extra`."""
+    """The object a node's `_target_` names, built from its other keys (nested targets first) and `extra`.
+
+    Not Hydra's instantiate: that turns dataclass arguments into configuration and wraps what constructors raise.
+    """
     values = plain(node)
     check_targets(values, key)
+    return _build(values, key, extra)
+
+
+def _build(value: Any, key: str, extra: dict[str, Any]) -> Any:
+    if isinstance(value, list):
+        return [_build(item, f"{key}[{place}]", {}) for place, item in enumerate(value)]
+    if not isinstance(value, dict):
+        return value
+    built = {name: _build(item, f"{key}.{name}", {}) for name, item in value.items() if name != "_target_"}
+    if "_target_" not in value:
+        return built
     try:
-        return instantiate(values, **extra, _convert_="all")
-    except GliomaError:
-        raise
-    except Exception as fault:  # Hydra wraps whatever the constructor raised
-        cause = fault.__cause__
-        if isinstance(cause, GliomaError):
-            raise cause from None
-        if isinstance(cause, TypeError | ValueError | ImportError | AttributeError):
-            raise ConfigError(key, str(cause), "Compare with the option's yaml in conf/") from fault
-        if cause is not None:
-            raise cause from None
-        raise
+        target = get_object(value["_target_"])
+        bound = inspect.signature(target).bind(**built, **extra)
+    except (TypeError, ImportError, ValueError, AttributeError) as fault:
+        raise ConfigError(key, str(fault), "Compare with the option's yaml in conf/") from fault
+    return target(*bound.args, **bound.kwargs)
 
 
 def run_stage(cfg: DictConfig) -> None:

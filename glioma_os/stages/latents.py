@@ -78,7 +78,7 @@ def seen_patients(setting: Setting, segmenter: Segmenter) -> dict[str, list[str]
 def _used(setting: Setting, key: str) -> bool:
     if key == "pretraining.cohort":
         return setting.cfg.pretraining["from"] == "cohort"
-    return setting.cfg.finetuning.on == "cohort"
+    return setting.cfg.finetuning["from"] == "cohort"
 
 
 def main(cfg: DictConfig) -> None:

@@ -14,7 +14,7 @@ def main(cfg: DictConfig) -> None:
     used = {"cohort": setting.channels}
     if cfg.pretraining["from"] == "cohort":
         used["pretraining.cohort"] = tuple(cfg.pretraining.channels)
-    if cfg.finetuning.on == "cohort":
+    if cfg.finetuning["from"] == "cohort":
         used["finetuning.cohort"] = setting.channels
     for key, channels in used.items():
         data = setting.data(setting.cohort(key), channels)

@@ -28,17 +28,17 @@ def segmenters(setting: Setting) -> dict[str, Segmenter]:
     if policy not in LEAK_POLICIES:
         raise ConfigError("validation.leak_policy", f"{policy!r} found → one of {list(LEAK_POLICIES)}", "Correct it")
     parent = pretrain(setting)
-    on = setting.cfg.finetuning.on
+    on = setting.cfg.finetuning["from"]
     if on == "none":
         if parent is None:
-            raise ConfigError("finetuning.on", "none found, and pretraining.from=none → one of them", "Train something")
+            raise ConfigError("finetuning.from", "none found, and pretraining.from=none → one of them", "Train something")
         return {ALL: parent}
     if on == "cohort":
         cohort = setting.cohort("finetuning.cohort")
         everyone = sorted({case.patient_id for case in cohort.cases() if case.label is not None})
         return {ALL: finetune(setting, parent, cohort, everyone, [], f"Fine-tuning on all of {cohort.name}")}
     if on != "own":
-        raise ConfigError("finetuning.on", f"{on!r} found → own, cohort or none expected", "Correct the key")
+        raise ConfigError("finetuning.from", f"{on!r} found → own, cohort or none expected", "Correct the key")
     return _own_folds(setting, parent, policy)
 
 

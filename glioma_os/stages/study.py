@@ -41,7 +41,7 @@ def study_run(cfg: DictConfig, settings: list[Setting]) -> Run:
         cohorts = ["cohort"]
         if setting.cfg.features.kind == "latents":
             cohorts += ["pretraining.cohort"] * (setting.cfg.pretraining["from"] == "cohort")
-            cohorts += ["finetuning.cohort"] * (setting.cfg.finetuning.on == "cohort")
+            cohorts += ["finetuning.cohort"] * (setting.cfg.finetuning["from"] == "cohort")
         prints[setting.name] = {key: setting.cohort(key).fingerprint() for key in cohorts}
     key = {"recipe": RECIPE, "config": own, "cohorts": prints}
     return settings[0].run("study", key)
