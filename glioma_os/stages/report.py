@@ -163,7 +163,6 @@ def _facts(summary: dict[str, Any], run: Run, best: Score | None, seed: int) -> 
     kind = "time to death" if e["kind"] == "time" else (
         f"classes cut at {cuts} days" if e.get("cuts_days") else f"classes cut at the training folds' quantiles {cuts}"
     )  # fmt: skip
-    tried = sum(summary["settings_tried"].values())
     facts = [
         ("Endpoint", f"{e['name']}: {kind}; {summary['undetermined']:g} patients censored before their class was known "
                      "are left out of class metrics and counted"),
@@ -175,7 +174,7 @@ def _facts(summary: dict[str, Any], run: Run, best: Score | None, seed: int) -> 
                         f"{'not known' if summary['seen_by_encoder'] is None else summary['seen_by_encoder']}"),
         ("Seen by pre-training", f"{summary['seen_by_pretraining']} of {summary['patients']} patients (their images and "
                                  "masks, not their survival)"),
-        ("Configurations", f"{len(summary['settings_tried'])} compared, {tried} settings tried inside; the best row is "
+        ("Configurations", f"{summary['configurations']} compared, {summary['settings_tried']} settings tried inside; the best row is "
                            "highlighted after the fact, so its value is optimistic"),
     ]  # fmt: skip
     if best is not None:

@@ -130,26 +130,29 @@ def _summary(
         "seen_by_pretraining": len({case.patient_id for case in cases} & set(seen)),
         "pretraining_patients": seen,
         "leak_policy": result.leak_policy,
-        "settings_tried": {" ".join(name): count for name, count in result.settings_tried.items()},
+        "configurations": len(result.configurations),
+        "settings_tried": result.settings_tried,
         "patients_per_parameter": {
-            " ".join(name): None if value == float("inf") else round(value, 2)
-            for name, value in result.patients_per_parameter.items()
+            f"{c.head} {c.block}": round(c.patients_per_parameter, 2)
+            for c in result.configurations
+            if c.patients_per_parameter != float("inf")
         },
-        "age": list(result.age),
+        "age": [result.age.head, result.age.block],
     }
 
 
 def _write(run: Run, result: ValidationResult, scores: list[Score]) -> None:
     fields = list(Score.__dataclass_fields__)
     atomic_write(run.path("scores.csv"), _csv(fields, [[getattr(line, name) for name in fields] for line in scores]))
-    outcome = result.outcome
+    truth = result.truth
     rows = []
-    for configuration, table in result.tables.items():
+    for configuration in result.configurations:
+        table = configuration.table
         for place in range(len(table.case_ids)):
             chances = [] if table.probabilities is None else [f"{p:.6g}" for p in table.probabilities[place]]
             rows.append(
-                [*configuration, outcome.case_ids[place], outcome.patient_ids[place], outcome.repeat[place],
-                 outcome.fold[place], f"{outcome.time[place]:g}", int(outcome.event[place]), outcome.classes[place],
+                [configuration.head, configuration.block, truth.case_ids[place], truth.patient_ids[place], truth.repeat[place],
+                 truth.fold[place], f"{truth.time[place]:g}", int(truth.event[place]), truth.classes[place],
                  f"{table.risk[place]:.8g}", *chances]
             )  # fmt: skip
     chances = [f"p_class_{k}" for k in range(result.endpoint.n_classes)]

@@ -1,0 +1,1 @@
+"""Who the patients are: cohorts, their clinical tables, their overlap, their splits."""

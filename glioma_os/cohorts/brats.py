@@ -1,0 +1,205 @@
+"""BraTS of every year: folders of cases, a survival table, a name mapping."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from glioma_os.cohorts.clinical import Row, parse_age, parse_extent, parse_survival, pick, read_table
+from glioma_os.cohorts.cohort import Cohort
+from glioma_os.errors import ConfigError, DataError
+from glioma_os.records import Case, Clinical, Modality, Outcome
+from glioma_os.volumes.conventions import SEGMENTATION_ALIASES, modality_of
+
+# Folder name → (release, patient id group). The first that fits.
+RELEASES: tuple[tuple[str, str], ...] = (
+    ("2017", r"(Brats17_.+)"), ("2018", r"(Brats18_.+)"), ("2019", r"(BraTS19_.+)"),
+    ("2020", r"(BraTS20_(?:Training|Validation)_\d+)"), ("2021", r"(BraTS2021_\d+)"),
+    ("2023", r"(BraTS-GLI-\d+)-\d+"),
+)  # fmt: skip
+# Files whose published name breaks the rule of their release.
+ODD_LABELS = {"BraTS20_Training_355": "W39_1998.09.19_Segm.nii"}
+ID_COLUMNS = ("Brats17ID", "BraTS17ID", "Brats18ID", "BraTS18ID", "BraTS19ID", "Brats20ID", "BraTS20ID", "BraTS21ID", "id")
+SURVIVAL_COLUMNS = ("Survival", "Survival_days")
+RESECTION_COLUMNS = ("ResectionStatus", "Extent_of_Resection")
+
+
+def _folder(root: str | Path | None) -> Path:
+    if root is None:
+        raise ConfigError(
+            "cohort.root", "null found → a BraTS folder expected",
+            "Set cohort.root=FOLDER, or GLIOMA_OS_BRATS2020 (GLIOMA_OS_BRATS2018 for pre-training)",
+        )  # fmt: skip
+    path = Path(root)
+    if not path.is_dir():
+        raise ConfigError(
+            "cohort.root", f"no folder {str(root)!r} found → a BraTS folder expected",
+            "Set cohort.root=FOLDER, or GLIOMA_OS_BRATS2020 (GLIOMA_OS_BRATS2018 for pre-training)",
+        )  # fmt: skip
+    return path
+
+
+def _release_of(name: str) -> tuple[str, str] | None:
+    """(release, patient id) a folder name tells; None for any other folder."""
+    for release, pattern in RELEASES:
+        match = re.fullmatch(pattern, name)
+        if match:
+            return release, match[1]
+    return None
+
+
+def _beside(root: Path, given: str | Path | None, *patterns: str) -> Path | None:
+    if given is not None:
+        return Path(given)
+    found = [path for pattern in patterns for path in sorted(root.glob(pattern))]
+    return found[0] if found else None
+
+
+def survival_rows(path: Path) -> dict[str, tuple[Clinical, Outcome | None]]:
+    """Case id → what a BraTS survival table of any year says of it."""
+    rows = read_table(path, ID_COLUMNS, [("Age",), SURVIVAL_COLUMNS])
+    return {row["id"]: _clinical(row) for row in rows}
+
+
+def _clinical(row: Row) -> tuple[Clinical, Outcome | None]:
+    where = row["row"]
+    age = parse_age(pick(row, "Age"), f"{where}, column Age")
+    extent = parse_extent(pick(row, *RESECTION_COLUMNS), f"{where}, column {RESECTION_COLUMNS[-1]}")
+    outcome = parse_survival(pick(row, *SURVIVAL_COLUMNS), f"{where}, column {SURVIVAL_COLUMNS[-1]}")
+    return Clinical(age_years=age, extent=extent), outcome
+
+
+def mapped_names(path: Path) -> list[frozenset[str]]:
+    """The ids each row of a name_mapping.csv holds for one patient."""
+    rows = read_table_of_names(path)
+    return [frozenset(value for value in row if value and value.upper() != "NA") for row in rows]
+
+
+def read_table_of_names(path: Path) -> list[list[str]]:
+    """The subject-id columns of a name mapping, row by row."""
+    import csv
+
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        return [
+            [value.strip() for name, value in row.items() if name and "subject_id" in name.lower()]
+            for row in csv.DictReader(file)
+        ]
+
+
+def _aliases(cases: list[Case], mapping: Path | None) -> dict[str, frozenset[str]]:
+    own = {case.patient_id: frozenset({case.patient_id}) for case in cases}
+    for names in mapped_names(mapping) if mapping else []:
+        for patient in names & own.keys():
+            own[patient] |= names
+    return own
+
+
+class BratsCohort(Cohort):
+    """A BraTS folder of any release from 2017 on, told by its case folders' names.
+
+    `survival` and `name_mapping` are found in the folder if not given. `limit`: only these case ids. Cases without a
+    row keep `outcome` None; rows without images are listed as excluded.
+    """
+
+    def __init__(
+        self, root: str | Path | None, release: str = "auto", survival: str | Path | None = None,
+        name_mapping: str | Path | None = None, label_coding: str | None = None, limit: Sequence[str] | None = None,
+        name: str | None = None,
+    ) -> None:  # fmt: skip
+        self.root = _folder(root)
+        found = {path.name: (path, *told) for path in self._folders() if (told := _release_of(path.name))}
+        if not found:
+            raise DataError(self.root, "no case folder found → names such as BraTS20_Training_001 expected",
+                            "Point cohort.root at the folder that holds the cases (or HGG and LGG)")  # fmt: skip
+        releases = sorted({told for _, told, _ in found.values()})
+        if release == "auto":
+            if len(releases) > 1:
+                raise DataError(self.root, f"cases of releases {releases} found → one release", "Set cohort.release")
+            release = releases[0]
+        self._found = {case: (path, patient) for case, (path, told, patient) in found.items() if told == release}
+        if not self._found:
+            raise ConfigError("cohort.release", f"{release!r} found → {releases} lie in {self.root}", "Correct the key")
+        self.release, self.name = release, name or f"brats{release}"
+        self.label_coding = label_coding or f"brats{release}"
+        self._survival = _beside(self.root, survival, "survival_info.csv", "survival_data.csv", "survival_*.csv")
+        self._mapping = _beside(self.root, name_mapping, "name_mapping.csv")
+        self._limit = None if limit is None else list(limit)
+
+    def _folders(self) -> list[Path]:
+        return [path for pattern in ("*", "HGG/*", "LGG/*") for path in sorted(self.root.glob(pattern)) if path.is_dir()]
+
+    def _read(self) -> tuple[list[Case], list[tuple[str, str]]]:
+        table = survival_rows(self._survival) if self._survival else {}
+        cases = []
+        for case_id, (folder, patient) in self._found.items():
+            images, label = _files(folder)
+            clinical, outcome = table.get(case_id, (Clinical(), None))
+            parts = case_id.split("_")
+            site = parts[1] if self.release in ("2017", "2018", "2019") and len(parts) > 2 else None
+            cases.append(Case(case_id, patient, self.name, site, images, label, clinical, outcome))
+        excluded = [(row, "no images") for row in sorted(table.keys() - self._found.keys())]
+        self._check_padding([row for row, _ in excluded])
+        return self._limited(cases), [] if self._limit else excluded
+
+    def _check_padding(self, unknown: list[str]) -> None:
+        """`BraTS20_Training_1` for `_001` is a slip, not a missing case."""
+        short = {re.sub(r"(?<=_)0+(?=\d)", "", name): name for name in self._found}
+        for row in unknown:
+            twin = short.get(re.sub(r"(?<=_)0+(?=\d)", "", row))
+            if twin:
+                raise DataError(self._survival, f"id {row!r} found → {twin!r} expected", "Pad the ids as the folders do")
+
+    def _limited(self, cases: list[Case]) -> list[Case]:
+        if self._limit is None:
+            return cases
+        known = {case.case_id: case for case in cases}
+        for wanted in self._limit:
+            if wanted not in known:
+                near = difflib.get_close_matches(wanted, known, 1)
+                raise ConfigError("cohort.limit", f"unknown id {wanted!r} found", f"Did you mean {near or '…'}?")
+        return [known[wanted] for wanted in dict.fromkeys(self._limit)]
+
+    def aliases(self) -> dict[str, frozenset[str]]:
+        """Own ids and, through the name mapping, those of other releases and TCIA."""
+        return _aliases(self.cases(), self._mapping)
+
+
+def _files(folder: Path) -> tuple[dict[Modality, Path], Path | None]:
+    """Modality → file, and the mask. The same sequence twice (.nii and .nii.gz) is an error."""
+    images: dict[Modality, Path] = {}
+    label = None
+    for path in sorted(folder.glob("*.nii*")):
+        token = re.split(r"[_-]", re.sub(r"\.nii(\.gz)?$", "", path.name))[-1]
+        modality = modality_of(token)
+        if token.lower() in SEGMENTATION_ALIASES or path.name.startswith(ODD_LABELS.get(folder.name, "\0")):
+            if label is not None:
+                raise DataError(path, f"a second mask beside {label.name} found → one", "Remove one")
+            label = path
+        elif modality is not None:
+            if modality in images:
+                raise DataError(path, f"{modality} twice, also {images[modality].name}, found → once", "Remove one")
+            images[modality] = path
+    return images, label
+
+
+class BratsTableCohort(Cohort):
+    """A BraTS survival table alone: patients with age, resection and survival, and no images."""
+
+    modalities = ()
+
+    def __init__(self, table: str | Path, name_mapping: str | Path | None = None, name: str = "brats_table") -> None:
+        self.table, self._mapping, self.name = Path(table), Path(name_mapping) if name_mapping else None, name
+
+    def _read(self) -> tuple[list[Case], list[tuple[str, str]]]:
+        rows = survival_rows(self.table)
+        cases = [
+            Case(case_id, case_id, self.name, None, clinical=clinical, outcome=outcome)
+            for case_id, (clinical, outcome) in rows.items()
+        ]
+        return cases, []
+
+    def aliases(self) -> dict[str, frozenset[str]]:
+        """Own ids and those the name mapping adds."""
+        return _aliases(self.cases(), self._mapping)

@@ -1,0 +1,131 @@
+"""Clinical tables: text in, Clinical and Outcome out. What is not in the grammar is an error with row and column."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from glioma_os.errors import DataError
+from glioma_os.records import Extent, Outcome
+
+ALIVE = re.compile(r"ALIVE \((\d+) days later\)")
+BLANK = frozenset({"", "na", "n/a", "nan", "none", "not available", "unknown"})
+EXTENTS = {"gtr": Extent.GTR, "str": Extent.STR, "biopsy": Extent.BIOPSY}
+LONGEST_DAYS = 15_000  # 41 years: beyond it the unit is wrong
+Row = dict[str, str]
+
+
+def read_table(path: str | Path, id_columns: Iterable[str], required: Iterable[Iterable[str]] = ()) -> list[Row]:
+    """Rows of a CSV as text; the id stands under the key `id`, every column under its lower-case name.
+
+    `required`: for each thing needed, the names it may have. Comma, semicolon or tab; UTF-8 with or without BOM, or
+    Latin-1. Double ids are an error, alike or not.
+    """
+    path = Path(path)
+    try:
+        raw = path.read_bytes()
+    except OSError as fault:
+        raise DataError(path, f"cannot be read ({fault.strerror})", "Check the path of the table") from fault
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    first = text.partition("\n")[0]
+    delimiter = max(",;\t", key=first.count)
+    rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    if len(rows) < 2:
+        raise DataError(path, f"{len(rows)} lines found → a header and rows expected", "Export the table again")
+    header = [name.strip().lower() for name in rows[0]]
+    for names in (id_columns, *required):
+        if not set(header) & {name.lower() for name in names}:
+            raise DataError(
+                path, f"columns {', '.join(header)} found → one of {', '.join(names)} expected", "Rename the column"
+            )
+    key = next(name for name in header if name in {column.lower() for column in id_columns})
+    out: list[Row] = []
+    seen: dict[str, tuple[int, list[str]]] = {}
+    for line, values in enumerate(rows[1:], start=2):
+        if not any(value.strip() for value in values):
+            continue
+        if len(values) != len(header):
+            raise DataError(f"{path}, row {line}", f"{len(values)} cells found → {len(header)} expected", "Mend the row")
+        row = {name: value.strip() for name, value in zip(header, values, strict=True)}
+        row["id"] = row[key]
+        if not row["id"]:
+            raise DataError(f"{path}, row {line}", "no id found → one expected", "Fill the id")
+        if row["id"] in seen:
+            other, content = seen[row["id"]]
+            kind = "identical" if content == values else "conflicting"
+            raise DataError(
+                f"{path}, row {line}", f"id of row {other} again found, {kind} → one row an id", "Keep the right one"
+            )
+        seen[row["id"]] = (line, values)
+        row["row"] = f"{path}, row {line}"
+        out.append(row)
+    return out
+
+
+def pick(row: Row, *names: str) -> str:
+    """The cell under the first of these columns the table has; blank if none."""
+    return next((row[name.lower()] for name in names if name.lower() in row), "")
+
+
+def is_blank(text: str) -> bool:
+    """Whether a cell says that nothing was recorded."""
+    return text.strip().lower() in BLANK
+
+
+def _number(text: str, where: str, what: str, low: float, high: float) -> float:
+    if not re.fullmatch(r"\d+(\.\d+)?", text.strip()) or not low < float(text) < high:
+        raise DataError(where, f"{what} {text!r} found → a number between {low:g} and {high:g} expected", "Correct the cell")
+    return float(text)
+
+
+def parse_survival(text: str, where: str) -> Outcome | None:
+    """BraTS survival: whole days = died then; `ALIVE (361 days later)` = censored then; blank or NA = not recorded."""
+    if is_blank(text):
+        return None
+    alive = ALIVE.fullmatch(text.strip())
+    digits = alive[1] if alive else text.strip()
+    if not re.fullmatch(r"\d+(\.0+)?", digits) or not 0 < float(digits) < LONGEST_DAYS:
+        raise DataError(
+            where, f"survival {text!r} found → days such as 289, or ALIVE (361 days later), expected",
+            "Correct the cell; write days, not months",
+        )  # fmt: skip
+    return Outcome(float(digits), event=alive is None)
+
+
+def parse_age(text: str, where: str) -> float | None:
+    """Years; blank = not recorded."""
+    return None if is_blank(text) else _number(text, where, "age", 0, 120)
+
+
+def parse_extent(text: str, where: str) -> Extent | None:
+    """GTR, STR or biopsy in any case; NA is a level that says nothing is known."""
+    if is_blank(text):
+        return None
+    if text.strip().lower() not in EXTENTS:
+        raise DataError(where, f"resection {text!r} found → GTR, STR, biopsy or NA expected", "Correct the cell")
+    return EXTENTS[text.strip().lower()]
+
+
+def parse_choice(text: str, where: str, what: str, choices: dict[str, object]) -> object | None:
+    """One of the words in `choices` (lower case), blank = None."""
+    if is_blank(text):
+        return None
+    if text.strip().lower() not in choices:
+        raise DataError(where, f"{what} {text!r} found → one of {', '.join(choices)} or blank", "Correct the cell")
+    return choices[text.strip().lower()]
+
+
+def parse_days(text: str, where: str) -> float:
+    """Days of follow-up, more than 0."""
+    return _number(text, where, "days", 0, LONGEST_DAYS)
+
+
+def parse_points(text: str, where: str) -> float | None:
+    """Karnofsky performance status, 0–100."""
+    return None if is_blank(text) else _number(text, where, "KPS", -1, 101)

@@ -1,0 +1,75 @@
+"""Outer folds: by patient, stratified, the same in every process, made once and shared by segmenter and heads."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from glioma_os.errors import ConfigError, IntegrityError
+
+
+@dataclass(frozen=True)
+class Folds:
+    """`assignments[repeat]`: patient → fold."""
+
+    assignments: tuple[dict[str, int], ...]
+    n_folds: int
+
+    @property
+    def repeats(self) -> int:
+        """How often all patients are split anew."""
+        return len(self.assignments)
+
+    def train(self, repeat: int, fold: int) -> list[str]:
+        """Patients to learn from, sorted."""
+        return sorted(patient for patient, own in self.assignments[repeat].items() if own != fold)
+
+    def test(self, repeat: int, fold: int) -> list[str]:
+        """Patients to predict, sorted."""
+        return sorted(patient for patient, own in self.assignments[repeat].items() if own == fold)
+
+    def to_json(self) -> dict[str, object]:
+        """A plain form that `from_json` takes back."""
+        return {"n_folds": self.n_folds, "assignments": [dict(sorted(a.items())) for a in self.assignments],
+                "digest": self.digest}  # fmt: skip
+
+    @classmethod
+    def from_json(cls, value: dict) -> Folds:
+        """The folds of `to_json`; one that was edited is an IntegrityError."""
+        folds = cls(tuple(value["assignments"]), int(value["n_folds"]))
+        if folds.digest != value["digest"]:
+            raise IntegrityError("folds", "edited since they were made", "Restore the file; folds are never redrawn")
+        return folds
+
+    @property
+    def digest(self) -> str:
+        """Hex sha256 of the assignments."""
+        plain = [self.n_folds, *[sorted(a.items()) for a in self.assignments]]
+        return hashlib.sha256(json.dumps(plain).encode()).hexdigest()
+
+
+def make_folds(patients: Sequence[str], strata: Sequence[int], folds: int, repeats: int, seed: int) -> Folds:
+    """Deals each stratum out evenly. A patient with several rows has the stratum of the first, and one fold.
+
+    A repeat depends on (seed, its number) alone, so that more repeats never change earlier ones.
+    """
+    if folds < 2 or repeats < 1:
+        raise ConfigError("validation.folds", f"{folds} folds × {repeats} found → at least 2 × 1 expected", "Raise it")
+    of_patient: dict[str, int] = {}
+    for patient, stratum in zip(patients, strata, strict=True):
+        of_patient.setdefault(patient, int(stratum))
+    names = sorted(of_patient)
+    if len(names) < 2 * folds:
+        raise ConfigError("validation.folds", f"{folds} folds for {len(names)} patients found → 2 a fold at least",
+                          "Use fewer folds")  # fmt: skip
+    order = np.array([of_patient[name] for name in names])
+    out = []
+    for repeat in range(repeats):
+        shuffled = np.random.default_rng([seed, repeat]).permutation(len(names))
+        dealt = shuffled[np.argsort(order[shuffled], kind="stable")]
+        out.append({names[place]: int(rank % folds) for rank, place in enumerate(dealt)})
+    return Folds(tuple(out), folds)

@@ -1,0 +1,1 @@
+"""What the scanner saw: reading, checking, preparing, storing."""
