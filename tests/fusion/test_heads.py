@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from glioma_os.errors import ConfigError, DataError, TrainingError
 from glioma_os.fusion import heads
@@ -117,6 +118,14 @@ def test_batched_mlp_equals_single_fits(endpoint):
         single = head.fit_predict([task])[0].risk
         assert np.allclose(single, batched.risk, atol=1e-5) and np.allclose(single, chunked.risk, atol=1e-5)
     assert not np.allclose(together[0].risk, together[3].risk)
+
+
+def test_mlp_says_nothing_and_leaves_no_file(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    threads = torch.get_num_threads()
+    MLP(steps=2).fit_predict([replace(easy_task("binary")[0], setting={"weight_decay": 0.1})])
+    assert capfd.readouterr() == ("", "") and not list(tmp_path.iterdir())
+    assert torch.get_num_threads() == threads
 
 
 def test_mlp_refuses_mixed_endpoints():
