@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from glioma_os.fusion.folds import Folds, grouped_folds, split_rows
 from glioma_os.fusion.heads.contract import Head, Prediction, Setting, Task
@@ -70,11 +71,12 @@ class Split:
             fit, held = (self.train, self.test) if inner is None else self.inner[inner]
             clinical = rows.columns(block.clinical) if block.clinical else np.empty((len(rows.time), 0))
             features = self.features if block.features else self.features[:, :0]
-            preprocessor = FoldPreprocessor(n_components, age_in_pca).fit(clinical[fit], features[fit])
-            self._inputs[key] = (
-                preprocessor.transform(clinical[fit], features[fit]),
-                preprocessor.transform(clinical[held], features[held]),
-            )
+            with threadpool_limits(1):  # as in Head.fit_predict
+                preprocessor = FoldPreprocessor(n_components, age_in_pca).fit(clinical[fit], features[fit])
+                self._inputs[key] = (
+                    preprocessor.transform(clinical[fit], features[fit]),
+                    preprocessor.transform(clinical[held], features[held]),
+                )
         return self._inputs[key]
 
 

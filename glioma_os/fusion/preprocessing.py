@@ -52,23 +52,25 @@ class FoldPreprocessor:
         self._indicated = np.flatnonzero(missing.any(axis=0) & ~missing.all(axis=0))
         self._clinical = Standard.of(self._filled(clinical))
         self._features = Standard.of(self._checked(features))
-        self._pca = None
         wide = self._wide(clinical, features)
-        if features.shape[1] and self.n_components is not None:
-            limit = min(self.n_components, wide.shape[1], len(wide) - 1)
-            pca = PCA(limit, svd_solver="full").fit(wide)
-            self._kept = pca.explained_variance_ > 1e-10 * max(pca.explained_variance_[0], 1e-300)
-            self._pca = pca
+        reduced = features.shape[1] and self.n_components is not None
+        self._projection = self._whitening(wide, self.n_components or 0) if reduced else None
         return self
+
+    @staticmethod
+    def _whitening(wide: Array, n_components: int) -> Array:
+        """(columns, components) for z-scores; a direction without variance would only blow up rounding errors."""
+        if not wide.any():
+            return np.empty((wide.shape[1], 0))
+        pca = PCA(min(n_components, wide.shape[1], len(wide) - 1), svd_solver="full").fit(wide)
+        kept = pca.explained_variance_ > 1e-10 * pca.explained_variance_[0]
+        return pca.components_[kept].T / np.sqrt(pca.explained_variance_[kept])
 
     def transform(self, clinical: Array, features: Array) -> Array:
         """Inputs (n, columns) of a head."""
         wide = self._wide(clinical, features)
-        if self._pca is None:
-            return wide if self.age_in_pca else np.hstack([self._clinical.apply(self._filled(clinical)), wide])
-        scale = np.sqrt(self._pca.explained_variance_[self._kept])
-        components = self._pca.transform(wide)[:, self._kept] / scale
-        return components if self.age_in_pca else np.hstack([self._clinical.apply(self._filled(clinical)), components])
+        inputs = wide if self._projection is None else wide @ self._projection
+        return inputs if self.age_in_pca else np.hstack([self._clinical.apply(self._filled(clinical)), inputs])
 
     def _filled(self, clinical: Array) -> Array:
         missing = np.isnan(clinical)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from glioma_os.errors import ConfigError, DataError, TrainingError
 from glioma_os.records import Array
@@ -82,7 +83,8 @@ class Head(ABC):
                 f"endpoint kind {min(unserved)} → {sorted(self.kinds)} expected",
                 "Use another head",
             )
-        predictions = self._fit_predict(tasks)
+        with threadpool_limits(1):  # thousands of tiny fits: threads would only wait for each other
+            predictions = self._fit_predict(tasks)
         broken = sum(not np.isfinite(prediction.risk).all() for prediction in predictions)
         if broken:
             raise TrainingError(f"head {self.name}", f"{broken} of {len(tasks)} fits are not finite", "Shrink more")

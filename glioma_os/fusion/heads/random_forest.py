@@ -16,7 +16,7 @@ class RandomForest(OneByOne):
 
     name: ClassVar[str] = "random_forest"
     kinds: ClassVar[frozenset[str]] = frozenset({"classes"})
-    trees: int = 100
+    trees: int = 64
     min_leaf: tuple[int, ...] = (10, 5)
 
     def settings(self) -> list[Setting]:

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+from glioma_os.errors import ConfigError, DataError
+from glioma_os.fusion.preprocessing import FoldPreprocessor
+
+RNG = np.random.default_rng(0)
+CLINICAL = np.column_stack(
+    [RNG.normal(60, 10, 40), np.full(40, np.nan), np.where(RNG.uniform(size=40) < 0.3, np.nan, 1)]
+)
+FEATURES = RNG.normal(3, [1, 5, 0.1, 2, 1, 1, 1, 1], (40, 8))
+NOTHING = np.empty((40, 0))
+
+
+def test_clinical_columns_stand_beside_whitened_components():
+    out = FoldPreprocessor(3).fit(CLINICAL, FEATURES).transform(CLINICAL, FEATURES)
+    assert out.shape == (40, 4 + 3)  # three columns, one indicator: nobody has the second, everybody lacks it alike
+    assert np.allclose(out[:, 0].mean(), 0) and np.allclose(out[:, 0].std(), 1)
+    assert np.array_equal(out[:, 1], np.zeros(40))
+    assert np.allclose(np.cov(out[:, 4:].T), np.eye(3))
+    assert np.allclose(np.unique(np.sign(out[:, 3])), [-1, 1])
+
+
+def test_median_comes_from_what_is_recorded():
+    clinical = np.array([[1.0], [2.0], [np.nan], [9.0]])
+    out = FoldPreprocessor().fit(clinical, np.empty((4, 0))).transform(clinical, np.empty((4, 0)))
+    assert out[2, 0] == out[1, 0]
+
+
+def test_age_in_pca_reduces_both_together():
+    out = FoldPreprocessor(4, age_in_pca=True).fit(CLINICAL, FEATURES).transform(CLINICAL, FEATURES)
+    assert out.shape == (40, 4) and np.allclose(np.cov(out.T), np.eye(4))
+    alone = FoldPreprocessor(4, age_in_pca=True).fit(CLINICAL, NOTHING).transform(CLINICAL, NOTHING)
+    assert alone.shape == (40, 4) and np.allclose(alone[:, 0].std(), 1)
+
+
+def test_no_reduction_keeps_the_features():
+    assert FoldPreprocessor(None).fit(CLINICAL, FEATURES).transform(CLINICAL, FEATURES).shape == (40, 12)
+    assert FoldPreprocessor(None, True).fit(CLINICAL, FEATURES).transform(CLINICAL, FEATURES).shape == (40, 12)
+
+
+def test_columns_without_spread_or_rank_are_inert():
+    flat = np.hstack([np.full((40, 2), 7.0), FEATURES[:, :1], FEATURES[:, :1] * 2])
+    out = FoldPreprocessor(4).fit(NOTHING, flat).transform(NOTHING, flat + 1)
+    assert out.shape == (40, 1) and np.isfinite(out).all()
+    assert FoldPreprocessor(4).fit(NOTHING, flat[:, :2]).transform(NOTHING, flat[:, :2]).shape == (40, 0)
+
+
+def test_test_rows_leave_no_trace_bitwise():
+    fitted = FoldPreprocessor(3).fit(CLINICAL[:30], FEATURES[:30])
+    before = fitted.transform(CLINICAL[:30], FEATURES[:30]).tobytes()
+    fitted.transform(CLINICAL[30:] * 1e6, FEATURES[30:] * 1e6)
+    assert fitted.transform(CLINICAL[:30], FEATURES[:30]).tobytes() == before
+    again = FoldPreprocessor(3).fit(CLINICAL[:30], FEATURES[:30]).transform(CLINICAL[:30], FEATURES[:30])
+    assert again.tobytes() == before
+
+
+def test_bad_inputs_are_errors():
+    with pytest.raises(ConfigError):
+        FoldPreprocessor(0)
+    broken = FEATURES.copy()
+    broken[3, 1] = np.inf
+    with pytest.raises(DataError, match="1 of 40"):
+        FoldPreprocessor(3).fit(CLINICAL, broken)

@@ -1,0 +1,182 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from glioma_os.errors import ConfigError, DataError, IntegrityError
+from glioma_os.fusion.heads.cox import Cox
+from glioma_os.fusion.heads.logistic import Logistic
+from glioma_os.fusion.heads.mlp import MLP
+from glioma_os.fusion.scores import samples_of, score
+from glioma_os.fusion.validation import nested_validation
+from glioma_os.survival.bootstrap import METRICS
+from glioma_os.survival.endpoints import Endpoint, classes
+from tests.fusion.doubles import cohort, folds_of, table
+
+BINARY, OS = Endpoint("binary", cuts_days=(300,)), Endpoint("os", kind="time")
+LOGISTIC = Logistic()
+MEDIAN = Endpoint("median", quantiles=(0.5,))
+
+
+class Counting(Logistic):
+    calls = 0
+
+    def fit_predict(self, tasks):
+        Counting.calls += 1
+        return super().fit_predict(tasks)
+
+
+def validate(rows, values, endpoint=BINARY, heads=(LOGISTIC,), clinical="age", **settings):
+    given = {"folds": folds_of(rows), **settings}
+    return nested_validation(rows, clinical, lambda repeat, fold: table(rows, values), heads, endpoint, **given)
+
+
+def named(result):
+    return [(configuration.head, configuration.block) for configuration in result.configurations]
+
+
+@pytest.fixture(scope="module")
+def easy():
+    return cohort(150, seed=3)
+
+
+@pytest.fixture(scope="module")
+def fused(easy):
+    return validate(*easy, heads=(Logistic(), Cox()), clinical="clinical", folds=folds_of(easy[0], repeats=2))
+
+
+def test_baselines_and_blocks_always_stand_there(easy, fused):
+    blocks = ("clinical", "features", "fused")
+    both = [(head, block) for head in ("logistic", "cox") for block in blocks]
+    assert named(fused) == [("majority", "none"), ("logistic", "age"), *both]
+    only_age = nested_validation(easy[0], "age", None, [Cox()], OS, folds_of(easy[0]))
+    assert named(only_age) == [("majority", "none"), ("cox", "age")]
+    assert named(nested_validation(easy[0], "age", None, [Cox()], BINARY, folds_of(easy[0])))[1:] == [
+        ("logistic", "age"),
+        ("cox", "age"),
+    ]
+
+
+def test_every_table_has_every_case_once_per_repeat_in_one_order(easy, fused):
+    rows, _ = easy
+    for configuration in fused.configurations:
+        assert configuration.table.case_ids == rows.case_ids * 2 == fused.truth.case_ids
+        assert configuration.table.repeat.tolist() == [0] * 150 + [1] * 150
+    folds = folds_of(rows, repeats=2)
+    for position in (0, 77, 210):
+        repeat, fold = fused.truth.repeat[position], fused.truth.fold[position]
+        assert fused.truth.patient_ids[position] in folds.test(repeat, fold)
+    assert np.array_equal(fused.truth.classes[:150], classes(rows.time, rows.event, np.array([300.0])))
+    assert fused.undetermined == np.sum(fused.truth.classes[:150] < 0) > 0
+
+
+def test_the_search_is_counted(fused):
+    candidates = {(c.head, c.block): c.settings_tried for c in fused.configurations}
+    assert candidates["logistic", "clinical"] == 3 and candidates["logistic", "fused"] == 6
+    assert fused.settings_tried == 1 + 3 + 2 * (3 + 6 + 6)
+    assert len(fused.configurations[2].chosen) == 10
+    assert fused.configurations[2].patients_per_parameter == 120 / 7  # six columns and the indicator of sex
+
+
+def test_a_head_is_called_twice_whatever_the_number_of_fits(easy):
+    Counting.calls = 0
+    validate(*easy, heads=(Counting(),))
+    assert Counting.calls == 2
+
+
+def test_quantile_cuts_come_from_the_training_fold(easy):
+    rows, values = easy
+    moved = replace(rows, time=np.where(np.arange(150) == 0, 30000.0, rows.time))
+    result = validate(rows, values, endpoint=MEDIAN)
+    disturbed = validate(moved, values, endpoint=MEDIAN, folds=folds_of(rows))
+    own_fold = result.truth.fold == result.truth.fold[0]
+    for before, after in zip(result.configurations, disturbed.configurations, strict=True):
+        assert np.array_equal(before.table.risk[own_fold], after.table.risk[own_fold])
+    assert np.array_equal(result.truth.classes[own_fold][1:], disturbed.truth.classes[own_fold][1:])
+
+
+def test_test_rows_leave_the_fit_bitwise_alone(easy):
+    rows, values = easy
+    held = set(folds_of(rows).test(0, 0))
+    victim = next(i for i, patient in enumerate(rows.patient_ids) if patient in held)
+    disturbed = values.copy()
+    disturbed[victim] *= 1e3
+    others = np.array([i for i, patient in enumerate(rows.patient_ids) if patient in held and i != victim])
+    heads = (Logistic(), MLP(steps=20))
+    before, after = validate(rows, values, heads=heads), validate(rows, disturbed, heads=heads)
+    for one, two in zip(before.configurations, after.configurations, strict=True):
+        assert one.table.risk[others].tobytes() == two.table.risk[others].tobytes()
+
+
+def test_same_seed_same_result_and_order_of_heads_is_free(easy):
+    one = validate(*easy, heads=(Logistic(), Cox()), seed=4)
+    two = validate(*easy, heads=(Cox(), Logistic()), seed=4)
+    tables = {(c.head, c.block): c.table.risk.tobytes() for c in two.configurations}
+    assert all(tables[c.head, c.block] == c.table.risk.tobytes() for c in one.configurations)
+
+
+def test_scores_carry_interval_n_and_the_difference_to_age(fused):
+    lines = {(s.head, s.block, s.metric): s for s in score(fused, BINARY, replicates=300)}
+    majority = lines["majority", "none", "auc"]
+    assert (majority.value, majority.low, majority.high) == (0.5, 0.5, 0.5)
+    age = lines["logistic", "age", "auc"]
+    assert age.delta_to_age == age.delta_low == age.delta_high == 0
+    best = lines["logistic", "fused", "auc"]
+    assert best.low < best.value < best.high and best.delta_low > 0
+    assert best.delta_to_age == pytest.approx(best.value - age.value)
+    assert best.n == 150 - fused.undetermined and lines["logistic", "fused", "c_index"].n == 150
+    configuration = fused.configurations[named(fused).index(("logistic", "fused"))]
+    by_hand = np.mean([METRICS["auc"](sample)[0] for sample in samples_of(fused, configuration)])
+    assert best.value == pytest.approx(by_hand)
+    assert lines["logistic", "fused", "spearman"].value > 0.3
+    assert {s.metric for s in score(validate(*cohort(60), endpoint=OS, heads=()), OS, 50)} == {"c_index", "spearman"}
+    with pytest.raises(ConfigError):
+        score(fused, OS)
+
+
+def test_patients_are_drawn_whole():
+    rows, values = cohort(60)
+    doubled = replace(rows, patient_ids=tuple(f"p{i // 2}" for i in range(60)))
+    patients = tuple(dict.fromkeys(doubled.patient_ids))
+    folds = replace(folds_of(rows), patients=patients, time=rows.time[::2])
+    result = validate(doubled, values, folds=folds, heads=())
+    line = next(s for s in score(result, BINARY, 100) if s.metric == "c_index" and s.block == "age")
+    assert line.n == 30
+
+
+def test_permuted_labels_give_chance():
+    rows, values = cohort(120, seed=8)
+    aucs = []
+    for seed in range(4):
+        order = np.random.default_rng(seed).permutation(120)
+        shuffled = replace(rows, time=rows.time[order], event=rows.event[order])
+        result = validate(shuffled, values, folds=folds_of(shuffled, repeats=2))
+        aucs += [s.value for s in score(result, BINARY, 20) if s.metric == "auc" and s.block == "fused"]
+    assert 0.38 < np.mean(aucs) < 0.6
+
+
+def test_strict_refuses_an_encoder_that_knew_test_patients(easy):
+    rows, values = easy
+    knowing = table(rows, values, encoder_patients=list(rows.patient_ids))
+    arguments = (rows, "age", lambda repeat, fold: knowing, [Logistic()], BINARY, folds_of(rows))
+    with pytest.raises(IntegrityError, match="30 of 30 test patients"):
+        nested_validation(*arguments)
+    result = nested_validation(*arguments, leak_policy="paper_like")
+    assert result.seen_by_encoder == 150 and result.leak_policy == "paper_like"
+
+
+def test_unusable_requests_are_named(easy):
+    with pytest.raises(ConfigError, match="twice"):
+        validate(*easy, heads=(Logistic(), Logistic()))
+    with pytest.raises(ConfigError, match="logistic"):
+        validate(*easy, heads=(Logistic(),), endpoint=OS)
+    with pytest.raises(ConfigError):
+        validate(*easy, inner_folds=1)
+    with pytest.raises(DataError, match="one class"):
+        validate(*easy, endpoint=Endpoint("never", cuts_days=(30000,)))
+
+
+def test_progress_is_told(easy):
+    told = []
+    validate(*easy, progress=lambda *step: told.append(step))
+    assert told == [("logistic", 0, 2), ("logistic", 1, 2)]
