@@ -74,8 +74,8 @@ class BestaCohort(Cohort):
         patient = row["patient_id"]
         if not self._pattern.fullmatch(patient):
             raise DataError(
-                f"{row['row']}, column patient_id", f"an id of {len(patient)} characters that is no pseudonym found → "
-                f"{self._pattern.pattern} expected", "Replace names, dates and record numbers before loading",
+                f"{row['row']}, column patient_id",
+                f"an id of {len(patient)} characters that is no pseudonym found → {self._pattern.pattern} expected", "Replace names, dates and record numbers before loading",
             )  # fmt: skip
         return patient
 

@@ -21,7 +21,17 @@ RELEASES: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 # Files whose published name breaks the rule of their release.
 ODD_LABELS = {"BraTS20_Training_355": "W39_1998.09.19_Segm.nii"}
-ID_COLUMNS = ("Brats17ID", "BraTS17ID", "Brats18ID", "BraTS18ID", "BraTS19ID", "Brats20ID", "BraTS20ID", "BraTS21ID", "id")
+ID_COLUMNS = (
+    "Brats17ID",
+    "BraTS17ID",
+    "Brats18ID",
+    "BraTS18ID",
+    "BraTS19ID",
+    "Brats20ID",
+    "BraTS20ID",
+    "BraTS21ID",
+    "id",
+)
 SURVIVAL_COLUMNS = ("Survival", "Survival_days")
 RESECTION_COLUMNS = ("ResectionStatus", "Extent_of_Resection")
 
@@ -128,7 +138,9 @@ class BratsCohort(Cohort):
         self._limit = None if limit is None else list(limit)
 
     def _folders(self) -> list[Path]:
-        return [path for pattern in ("*", "HGG/*", "LGG/*") for path in sorted(self.root.glob(pattern)) if path.is_dir()]
+        return [
+            path for pattern in ("*", "HGG/*", "LGG/*") for path in sorted(self.root.glob(pattern)) if path.is_dir()
+        ]
 
     def _read(self) -> tuple[list[Case], list[tuple[str, str]]]:
         table = survival_rows(self._survival) if self._survival else {}
@@ -149,7 +161,9 @@ class BratsCohort(Cohort):
         for row in unknown:
             twin = short.get(re.sub(r"(?<=_)0+(?=\d)", "", row))
             if twin:
-                raise DataError(self._survival, f"id {row!r} found → {twin!r} expected", "Pad the ids as the folders do")
+                raise DataError(
+                    self._survival, f"id {row!r} found → {twin!r} expected", "Pad the ids as the folders do"
+                )
 
     def _limited(self, cases: list[Case]) -> list[Case]:
         if self._limit is None:

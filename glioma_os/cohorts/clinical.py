@@ -51,7 +51,9 @@ def read_table(path: str | Path, id_columns: Iterable[str], required: Iterable[I
         if not any(value.strip() for value in values):
             continue
         if len(values) != len(header):
-            raise DataError(f"{path}, row {line}", f"{len(values)} cells found → {len(header)} expected", "Mend the row")
+            raise DataError(
+                f"{path}, row {line}", f"{len(values)} cells found → {len(header)} expected", "Mend the row"
+            )
         row = {name: value.strip() for name, value in zip(header, values, strict=True)}
         row["id"] = row[key]
         if not row["id"]:
@@ -80,7 +82,9 @@ def is_blank(text: str) -> bool:
 
 def _number(text: str, where: str, what: str, low: float, high: float) -> float:
     if not re.fullmatch(r"\d+(\.\d+)?", text.strip()) or not low < float(text) < high:
-        raise DataError(where, f"{what} {text!r} found → a number between {low:g} and {high:g} expected", "Correct the cell")
+        raise DataError(
+            where, f"{what} {text!r} found → a number between {low:g} and {high:g} expected", "Correct the cell"
+        )
     return float(text)
 
 

@@ -39,7 +39,7 @@ class Cohort(ABC):
         return {case.patient_id: frozenset({case.patient_id}) for case in self.cases()}
 
     def fingerprint(self) -> str:
-        """Hex sha256 of the cases, their clinical data, and their files' names, sizes and times: cheap, reads no voxel."""
+        """Hex sha256 of cases, clinical data and files' names, sizes and times: cheap, reads no voxel."""
         whole = hashlib.sha256()
         for case in self.cases():
             files = [*case.images.values(), *([case.label] if case.label else [])]

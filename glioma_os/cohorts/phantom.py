@@ -124,9 +124,7 @@ def smooth_noise(shape: tuple[int, ...], sigma: float, rng: np.random.Generator)
     return (noise - noise.mean()) / noise.std()
 
 
-def grow_tumour(
-    tissue: Array, mask: Array, tumour: Tumour, spacing_mm: float, rng: np.random.Generator
-) -> Array:
+def grow_tumour(tissue: Array, mask: Array, tumour: Tumour, spacing_mm: float, rng: np.random.Generator) -> Array:
     """Label map (D, H, W) in the BraTS 2017–2020 coding (1 necrosis, 2 oedema, 4 enhancing) with the asked volumes.
 
     The core grows round its centre, oedema along white matter; neither enters the ventricles before the rest is full.
@@ -151,7 +149,12 @@ def grow_tumour(
 
 
 def acquire(
-    tissue: Array, mask: Array, label: Array, modality: Modality, scanner: Scanner, spacing_mm: float,
+    tissue: Array,
+    mask: Array,
+    label: Array,
+    modality: Modality,
+    scanner: Scanner,
+    spacing_mm: float,
     rng: np.random.Generator,
 ) -> Array:
     """int16 image (D, H, W), 0 outside the brain: tissue contrast, texture, bias field, noise and the site's ways."""

@@ -89,7 +89,12 @@ def draw_images(
 
 
 def synthetic_cohort(
-    kind: str, root: str | Path, patients: int, signal: float, spacing_mm: float = 4.0, seed: int = 7,
+    kind: str,
+    root: str | Path,
+    patients: int,
+    signal: float,
+    spacing_mm: float = 4.0,
+    seed: int = 7,
     progress: Progress | None = None,
 ) -> Cohort:
     """The cohort of that kind, drawn on first use into a folder named by its recipe.
@@ -134,8 +139,12 @@ def _write_whole(folder: Path, write: Callable[[Path], None]) -> None:
 
 
 def _write_cases(
-    jobs: list[tuple[Patient, Path, tuple[Modality, ...], Scanner]], spacing_mm: float, seed: int, progress: Progress,
-    title: str, with_label: bool,
+    jobs: list[tuple[Patient, Path, tuple[Modality, ...], Scanner]],
+    spacing_mm: float,
+    seed: int,
+    progress: Progress,
+    title: str,
+    with_label: bool,
 ) -> None:
     affine = grid_affine(spacing_mm)
 
@@ -191,9 +200,7 @@ def _write_brats2020(
     _write_csv(folder / "name_mapping.csv", ["Grade", "BraTS_2018_subject_ID", "BraTS_2020_subject_ID"], mapping)
 
 
-def _write_besta(
-    patients: int, signal: float, spacing_mm: float, seed: int, progress: Progress, folder: Path
-) -> None:
+def _write_besta(patients: int, signal: float, spacing_mm: float, seed: int, progress: Progress, folder: Path) -> None:
     """Two sequences, one table, no masks."""
     drawn = [draw_patient(20_000 + k, signal, seed) for k in range(patients)]
     modalities = (Modality.T1C, Modality.FLAIR)

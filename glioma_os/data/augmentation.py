@@ -1,4 +1,4 @@
-"""What is done to a training sample, decided by its seed alone: MONAI for flips and intensity, TorchIO for MR physics."""
+"""What is done to a training sample, by its seed alone: MONAI for flips and intensity, TorchIO for MR physics."""
 
 from __future__ import annotations
 

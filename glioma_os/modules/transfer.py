@@ -28,8 +28,8 @@ class Group:
 
 @dataclass(frozen=True)
 class TransferPolicy:
-    """`scratch` ignores the pre-trained weights; `frozen` trains the decoder only; `last_stage` also the deepest encoder
-    level; `full` everything at one rate; `gradual` lowers the rate by `decay` a level and thaws from deep to shallow
+    """`scratch` ignores the pre-trained weights; `frozen` trains the decoder only; `last_stage` the deepest encoder
+    level too; `full` everything at one rate; `gradual` lowers the rate by `decay` a level and thaws from deep to shallow
     over the first `thaw` share of the training."""
 
     name: str
@@ -40,7 +40,9 @@ class TransferPolicy:
         if self.name not in POLICIES:
             raise ConfigError("transfer.name", f"{self.name!r} found → one of {list(POLICIES)} expected", "Correct it")
         if not 0 < self.decay <= 1 or not 0 <= self.thaw < 1:
-            raise ConfigError("transfer", f"decay {self.decay}, thaw {self.thaw} found → (0, 1] and [0, 1)", "Correct it")
+            raise ConfigError(
+                "transfer", f"decay {self.decay}, thaw {self.thaw} found → (0, 1] and [0, 1)", "Correct it"
+            )
 
     @property
     def uses_pretrained(self) -> bool:

@@ -79,7 +79,10 @@ def load_strict(network: nn.Module, state: dict[str, Tensor], where: object) -> 
 
 
 def load_weights(
-    network: SegmentationNetwork, path: str | Path, source: tuple[str, ...], target: tuple[str, ...],
+    network: SegmentationNetwork,
+    path: str | Path,
+    source: tuple[str, ...],
+    target: tuple[str, ...],
     md5: str | None = None,
 ) -> int:
     """Loads a weights file made for the channels `source` into a network for `target`."""

@@ -121,7 +121,7 @@ def dice_boxes(values: dict[str, Array], title: str) -> str:
     figure = _figure(3.4, 3.0)
     axes = figure.subplots()
     rng = np.random.default_rng(0)
-    for place, (name, dice) in enumerate(values.items()):
+    for place, dice in enumerate(values.values()):
         axes.boxplot(dice, positions=[place], widths=0.5, showfliers=False, medianprops={"color": BLUE, "lw": 1.8},
                      boxprops={"color": MUTED}, whiskerprops={"color": MUTED}, capprops={"color": MUTED})  # fmt: skip
         axes.plot(place + rng.uniform(-0.16, 0.16, len(dice)), dice, "o", ms=2.6, color=BLUE, alpha=0.45, mew=0)
@@ -132,7 +132,7 @@ def dice_boxes(values: dict[str, Array], title: str) -> str:
 
 
 def overlay(planes: Array) -> str:
-    """PNG data URI: a slice (3, H, W) — image, predicted bits, reference bits — filled prediction, outlined reference."""
+    """PNG data URI of a slice (3, H, W): image under the filled prediction, the reference as an outline."""
     import matplotlib.image
 
     image, predicted, reference = (np.rot90(plane.astype(np.uint8), 1)[::-1] for plane in planes)

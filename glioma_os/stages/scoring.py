@@ -35,7 +35,7 @@ def predict_native(setting: Setting, network: Any, volume: StoredVolume, channel
 
 
 def score_segmenter(setting: Setting, segmenter: Segmenter, data: Any, patients: list[str]) -> None:
-    """Writes dice.csv (case, Dice and millilitres per region) and slices.npz (the largest tumour slice of each case)."""
+    """Writes dice.csv (case, Dice and millilitres per region) and slices.npz (each case's largest tumour slice)."""
     network = segmenter.network(setting)
     cases = {case.case_id: case for case in data.cases(frozenset(patients))}
     volumes = data.labelled(frozenset(patients))
@@ -79,5 +79,7 @@ def write_masks(setting: Setting, segmenter: Segmenter, data: Any, folder: Any) 
     volumes = data.volumes()
     for volume in track(volumes, len(volumes), "Writing masks"):
         regions = predict_native(setting, network, volume, segmenter.channels) >= 0.5
-        write_nifti(folder / f"{volume.case_id}_seg.nii.gz", coding("brats2020").label_map(regions), volume.native_affine)
+        write_nifti(
+            folder / f"{volume.case_id}_seg.nii.gz", coding("brats2020").label_map(regions), volume.native_affine
+        )
     return len(volumes)

@@ -23,7 +23,7 @@ def fold_title(repeat: int, fold: int) -> str:
 
 
 def segmenters(setting: Setting) -> dict[str, Segmenter]:
-    """Title → segmenter: one a fold if fine-tuned on the survival cohort under `strict`, else one for `all patients`."""
+    """Title → segmenter: one a fold if fine-tuned on the survival cohort under `strict`, else one for everyone."""
     policy = setting.cfg.validation.leak_policy
     if policy not in LEAK_POLICIES:
         raise ConfigError("validation.leak_policy", f"{policy!r} found → one of {list(LEAK_POLICIES)}", "Correct it")
@@ -31,7 +31,9 @@ def segmenters(setting: Setting) -> dict[str, Segmenter]:
     on = setting.cfg.finetuning["from"]
     if on == "none":
         if parent is None:
-            raise ConfigError("finetuning.from", "none found, and pretraining.from=none → one of them", "Train something")
+            raise ConfigError(
+                "finetuning.from", "none found, and pretraining.from=none → one of them", "Train something"
+            )
         return {ALL: parent}
     if on == "cohort":
         cohort = setting.cohort("finetuning.cohort")

@@ -124,7 +124,13 @@ def _fit(
 
 
 def _train(
-    setting: Setting, data: Any, channels: tuple[str, ...], schedule: Any, parent: Segmenter | None, run: Run, title: str
+    setting: Setting,
+    data: Any,
+    channels: tuple[str, ...],
+    schedule: Any,
+    parent: Segmenter | None,
+    run: Run,
+    title: str,
 ) -> None:
     import torch
 

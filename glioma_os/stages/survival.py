@@ -17,6 +17,7 @@ from glioma_os.fusion.rows import Rows
 from glioma_os.fusion.scores import Score, score
 from glioma_os.fusion.validation import ValidationResult, nested_validation
 from glioma_os.records import FeatureTable
+from glioma_os.reporting.tables import SHOWN
 from glioma_os.stages.build import build, plain
 from glioma_os.stages.setting import Setting
 from glioma_os.training.progress import say, track
@@ -25,7 +26,6 @@ from glioma_os.training.run import Run, digest
 from glioma_os.volumes.atomic import atomic_write
 
 RECIPE = 1  # raise when a change alters the predictions or the scores
-SHOWN = ("auc", "f1_weighted", "accuracy", "balanced_accuracy", "c_index", "spearman")
 FeaturesOfFold = Callable[[int, int], FeatureTable]
 
 
@@ -156,7 +156,19 @@ def _write(run: Run, result: ValidationResult, scores: list[Score]) -> None:
                  f"{table.risk[place]:.8g}", *chances]
             )  # fmt: skip
     chances = [f"p_class_{k}" for k in range(result.endpoint.n_classes)]
-    header = ["head", "block", "case_id", "patient_id", "repeat", "fold", "time_days", "event", "class", "risk", *chances]
+    header = [
+        "head",
+        "block",
+        "case_id",
+        "patient_id",
+        "repeat",
+        "fold",
+        "time_days",
+        "event",
+        "class",
+        "risk",
+        *chances,
+    ]
     atomic_write(run.path("predictions.csv"), f"# {NOTICE}\n".encode() + _csv(header, rows))
     run.path("predictions.csv").chmod(0o600)  # rows of patients
 

@@ -28,7 +28,7 @@ WEIGHTS = "weights.safetensors"
 
 @dataclass(frozen=True)
 class TrainerOptions:
-    """Where and how fits run. `precision` auto = bf16-mixed where the processor or GPU multiplies bf16, else float32."""
+    """Where and how fits run. `precision` auto = bf16-mixed where the processor or GPU knows bf16, else float32."""
 
     accelerator: str = "cpu"
     devices: int = 1

@@ -27,7 +27,9 @@ def atomic_write(path: Path, data: bytes) -> None:
         os.chmod(draft, 0o644)
         os.replace(draft, path)
     except OSError as fault:
-        raise EnvironmentFault(path, f"cannot be written ({fault.strerror})", "Free the disk or choose another") from fault
+        raise EnvironmentFault(
+            path, f"cannot be written ({fault.strerror})", "Free the disk or choose another"
+        ) from fault
     finally:
         if draft is not None:
             with contextlib.suppress(FileNotFoundError):

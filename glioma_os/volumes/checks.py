@@ -38,7 +38,7 @@ def check_case(case: Case, coding: LabelCoding | None, modalities: tuple[Modalit
     images: dict[Modality, NiftiImage] = {}
     for modality in modalities:
         if modality not in case.images:
-            add(modality, "error", "no file found → one expected", "Add it, or choose channels without it")
+            add(modality.value, "error", "no file found → one expected", "Add it, or choose channels without it")
             continue
         try:
             images[modality] = read_nifti(case.images[modality])

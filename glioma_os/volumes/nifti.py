@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +85,7 @@ def _decompress(raw: bytes, path: Path) -> bytes:
 def _header(plain: bytes, path: Path, ndim: int) -> nib.Nifti1Header:
     """Checks size, type and layout before a byte of voxels is allocated."""
     try:
-        header = nib.Nifti1Header.from_fileobj(io.BytesIO(plain), check=False)
+        header = nib.Nifti1Header(plain[:348], check=False)
         sizeof = int(header["sizeof_hdr"])
         dtype = header.get_data_dtype()
     except (HeaderDataError, nib.wrapstruct.WrapStructError, ValueError, KeyError) as fault:
@@ -116,7 +115,9 @@ def _affine(header: nib.Nifti1Header, path: Path) -> Array:
     if codes == (0, 0):
         raise DataError(path, "qform and sform codes both 0 found → an orientation expected", "Write a valid affine")
     try:
-        forms = [form for form in (header.get_sform(coded=True)[0], header.get_qform(coded=True)[0]) if form is not None]
+        forms = [
+            form for form in (header.get_sform(coded=True)[0], header.get_qform(coded=True)[0]) if form is not None
+        ]
     except (HeaderDataError, ValueError, np.linalg.LinAlgError) as fault:
         raise DataError(path, f"affine unreadable ({fault})", "Write a valid affine") from fault
     affine = np.asarray(forms[0], dtype=np.float64)
@@ -131,7 +132,9 @@ def _affine(header: nib.Nifti1Header, path: Path) -> Array:
         )  # fmt: skip
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     if (spacing < SPACING_MM[0]).any() or (spacing > SPACING_MM[1]).any():
-        raise DataError(path, f"spacing {spacing.round(4).tolist()} mm found → {SPACING_MM} expected", "Correct the header")
+        raise DataError(
+            path, f"spacing {spacing.round(4).tolist()} mm found → {SPACING_MM} expected", "Correct the header"
+        )
     return affine
 
 

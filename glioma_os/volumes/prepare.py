@@ -103,7 +103,7 @@ def _same_grid(first: NiftiImage, other: NiftiImage) -> None:
     if gap > 1e-2:  # mm; a signed sum would let a flip pass
         raise DataError(
             other.path,
-            f"affine {other.affine.round(3).tolist()} found → {first.affine.round(3).tolist()} of {first.path} expected",
+            f"affine {other.affine.round(3).tolist()} found → {first.affine.round(3).tolist()} of {first.path}",
             "Co-register the files of a case",
         )
 
@@ -148,7 +148,7 @@ def resample(array: Array, factor: Array) -> Array:
 
 
 def _to_int16(array: Array, name: str) -> Array:
-    """The voxels as they are if they fit; else scaled to 32,000 at most (a relative step of 3e-5), background kept 0."""
+    """The voxels as they are if they fit; else scaled to at most 32,000 (a step of 3e-5), background kept 0."""
     if np.issubdtype(array.dtype, np.integer) and array.min() >= -32768 and array.max() <= 32767:
         return array.astype(np.int16)
     peak = float(np.abs(array).max())

@@ -71,7 +71,15 @@ def test_survival_is_maths_only():
 
 
 def test_nothing_that_runs_foreign_code():
-    bad = ("weights_only=False", "allow_pickle=True", "pickle.load", "shell=True", "torch.hub", "extractall", "yaml.load(")
+    bad = (
+        "weights_only=False",
+        "allow_pickle=True",
+        "pickle.load",
+        "shell=True",
+        "torch.hub",
+        "extractall",
+        "yaml.load(",
+    )
     for path in FILES:
         text = path.read_text()
         assert not [word for word in bad if word in text], path

@@ -1,0 +1,77 @@
+"""What the report draws from out-of-fold predictions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from glioma_os.fusion.scores import Score
+from glioma_os.records import Array
+from glioma_os.reporting import figures
+from glioma_os.reporting.report import HEAD_NAMES
+from glioma_os.reporting.tables import BLOCK_NAMES, bracket
+from glioma_os.survival.bootstrap import METRICS, Sample, bootstrap_weights, interval
+from glioma_os.survival.calibration import recalibration, reliability
+from glioma_os.survival.curves import log_rank
+
+
+def _of_configuration(frame: pd.DataFrame, head: str, block: str) -> pd.DataFrame:
+    """Its predictions, the mean over repeats of each case."""
+    own = frame[(frame["head"] == head) & (frame["block"] == block)]
+    numbers = [c for c in own.columns if c.startswith("p_class")] + ["risk", "time_days", "event"]
+    out = own.groupby("case_id", sort=True)[numbers].mean()
+    return out.assign(cls=own[own["repeat"] == own["repeat"].min()].set_index("case_id")["class"])
+
+
+def _roc_points(positive: Array, score: Array) -> tuple[Array, Array]:
+    from sklearn.metrics import roc_curve
+
+    x, y, _ = roc_curve(positive, score)
+    return x, y
+
+
+def survival_figures(frame: pd.DataFrame, scores: list[Score], best: Score, age: list[str]) -> list[str]:
+    """KM by predicted risk; for two classes also ROC and calibration of the short class."""
+    own = _of_configuration(frame, best.head, best.block)
+    time_days, event, risk = (own[c].to_numpy(float) for c in ("time_days", "event", "risk"))
+    event = event > 0.5
+    halves = risk > np.median(risk)
+    p = log_rank(time_days, event, halves).p if halves.any() and not halves.all() else float("nan")
+    name = f"{HEAD_NAMES[best.head]}, {BLOCK_NAMES[best.block]}"
+    out = [figures.km_by_risk(time_days, event, risk, p, f"Survival by predicted risk: {name}")]
+    if "p_class_1" not in own or "p_class_2" in own:
+        return out
+    curves = []
+    by_name = {(s.head, s.block): s for s in scores if s.metric == "auc"}
+    for key, colour in (((best.head, best.block), figures.BLUE), ((age[0], age[1]), figures.AMBER)):
+        each = _of_configuration(frame, *key)
+        known = each[each["cls"] >= 0]
+        x, y = _roc_points((known["cls"] == 0).to_numpy(), known["risk"].to_numpy())
+        line = by_name[key]
+        label = f"{HEAD_NAMES[key[0]]}, {BLOCK_NAMES[key[1]]}"
+        curves.append((label, x, y, f"AUC {line.value:.2f} {bracket(line.low, line.high)}", colour))
+    out.append(figures.roc(curves, "Short against long survival"))
+    known = own[own["cls"] >= 0]
+    happened, chance = (known["cls"] == 0).to_numpy(float), known["p_class_0"].to_numpy(float)
+    bins = reliability(chance, happened, bins=min(8, max(2, len(known) // 12)))
+    fit = recalibration(chance, happened)
+    text = f"slope {fit.slope:.2f} (ideal 1)\nintercept {fit.intercept:+.2f} (ideal 0)\nn = {len(known)}"
+    out.append(figures.calibration(bins.predicted, bins.observed, bins.low, bins.high, text, f"Calibration: {name}"))
+    return out
+
+
+def by_exposure(frame: pd.DataFrame, best: Score, seen: list[str], seed: int) -> str | None:
+    """C-index among patients that the pre-training saw and did not see, each with its interval."""
+    if not seen:
+        return None
+    own = frame[(frame["head"] == best.head) & (frame["block"] == best.block) & (frame["repeat"] == 0)]
+    parts = []
+    for title, rows in (("seen", own[own["patient_id"].isin(seen)]), ("not seen", own[~own["patient_id"].isin(seen)])):
+        if len(rows) < 5 or not rows["event"].any():
+            parts.append(f"{title}: n = {len(rows)}, too few")
+            continue
+        sample = Sample(rows["time_days"].to_numpy(), rows["event"].to_numpy() > 0, rows["risk"].to_numpy())
+        value = METRICS["c_index"](sample)[0]
+        span = interval(METRICS["c_index"](sample, bootstrap_weights(len(rows), 2000, seed)))
+        parts.append(f"{title}: C {value:.2f} {bracket(span.low, span.high)}, n = {len(rows)}")
+    return "; ".join(parts)

@@ -1,0 +1,116 @@
+"""What the report says in words and tables: rows, headline, facts, warnings, from scores and the run's summary."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from glioma_os.fusion.scores import Score
+from glioma_os.reporting.published import MARASI_2025
+from glioma_os.reporting.report import HEAD_NAMES, METRIC_NAMES, ComparisonRow, ScoreRow
+
+SHOWN = ("auc", "f1_weighted", "accuracy", "balanced_accuracy", "c_index", "spearman")
+BLOCK_NAMES = {
+    "none": "nothing", "age": "age", "clinical": "clinical", "features": "features", "fused": "features + clinical",
+}  # fmt: skip
+
+
+def bracket(low: float, high: float) -> str:
+    return f"[{low:.2f}, {high:.2f}]"
+
+
+def difference(line: Score, age: list[str]) -> str:
+    if [line.head, line.block] == age:
+        return "reference"
+    return f"{line.delta_to_age:+.3f} [{line.delta_low:+.3f}, {line.delta_high:+.3f}]"
+
+
+def best_fused(scores: list[Score]) -> Score | None:
+    """The fused configuration with the highest primary metric: looked up after the fact, and said so."""
+    primary = "auc" if any(line.metric == "auc" for line in scores) else "c_index"
+    fused = [line for line in scores if line.metric == primary and line.block == "fused"]
+    return max(fused, key=lambda line: line.value) if fused else None
+
+
+def comparison_rows(name: str, scores: list[Score], age: list[str]) -> list[ComparisonRow]:
+    """The paper's figures of this setting beside ours, for the head the paper names."""
+    rows = []
+    for metric, published in MARASI_2025.get(name, {}).items():
+        found = {(s.head, s.block): s for s in scores if s.metric == metric}
+        ours, reference = found.get((published.head, "fused")), found.get((age[0], age[1]))
+        if ours is None or reference is None:
+            continue
+        rows.append(
+            ComparisonRow(
+                name, METRIC_NAMES[metric], f"{published.value:.2f} ({HEAD_NAMES[published.head]})", f"{ours.value:.2f}",
+                bracket(ours.low, ours.high), f"{reference.value:.2f} {bracket(reference.low, reference.high)}",
+                difference(ours, age), ours.n,
+            )
+        )  # fmt: skip
+    return rows
+
+
+def score_rows(scores: list[Score], age: list[str], best: Score | None) -> tuple[tuple[str, ...], list[ScoreRow]]:
+    metrics = tuple(name for name in SHOWN if any(line.metric == name for line in scores))
+    table: dict[tuple[str, str], dict[str, Score]] = {}
+    for line in scores:
+        table.setdefault((line.head, line.block), {})[line.metric] = line
+    rows = [
+        ScoreRow(
+            HEAD_NAMES.get(head, head), BLOCK_NAMES.get(block, block),
+            tuple((f"{found[m].value:.2f}", bracket(found[m].low, found[m].high)) for m in metrics),
+            difference(found[metrics[0]], age), best is not None and (best.head, best.block) == (head, block),
+        )
+        for (head, block), found in table.items()
+    ]  # fmt: skip
+    return metrics, rows
+
+
+def facts(summary: dict[str, Any], best: Score | None, exposure: str | None) -> list[tuple[str, str]]:
+    """How the numbers were made: endpoint, validation, intervals, leak policy, exposure, configurations tried."""
+    v = summary["validation"]
+    e = summary["endpoint"]
+    cuts = e.get("cuts_days") or e.get("quantiles")
+    kind = "time to death" if e["kind"] == "time" else (
+        f"classes cut at {cuts} days" if e.get("cuts_days") else f"classes cut at the training folds' quantiles {cuts}"
+    )  # fmt: skip
+    rows = [
+        ("Endpoint", f"{e['name']}: {kind}; {summary['undetermined']:g} patients censored before their class was known "
+                     "are left out of class metrics and counted"),
+        ("Validation", f"{v['repeats']} × {v['folds']} outer folds by patient, stratified; {v['inner_folds']} inner folds "
+                       "choose settings; imputation, scaling, PCA and class cuts are learnt in the training fold"),
+        ("Intervals", f"95 %, {v['replicates']} patient bootstrap replicates of out-of-fold predictions; they hold the "
+                      "fitted models fixed"),
+        ("Leak policy", f"{summary['leak_policy']}; test patients the fine-tuning saw: "
+                        f"{'not known' if summary['seen_by_encoder'] is None else summary['seen_by_encoder']}"),
+        ("Seen by pre-training", f"{summary['seen_by_pretraining']} of {summary['patients']} patients (their images and "
+                                 "masks, not their survival)"),
+        ("Configurations", f"{summary['configurations']} compared, {summary['settings_tried']} settings tried inside; the best row is "
+                           "highlighted after the fact, so its value is optimistic"),
+    ]  # fmt: skip
+    if best is not None:
+        rows += [("By exposure", exposure)] if exposure else []
+        per = summary["patients_per_parameter"].get(f"{best.head} {best.block}")
+        rows += [("Patients per parameter", f"{per} for the highlighted row, at worst")] if per else []
+    return rows
+
+
+def headline(best: Score, age: list[str], summary: dict[str, Any]) -> str:
+    name = f"{HEAD_NAMES[best.head]} on {BLOCK_NAMES[best.block]}"
+    text = f"{METRIC_NAMES[best.metric]} {best.value:.2f} {bracket(best.low, best.high)}, n = {best.n}: {name}."
+    if [best.head, best.block] == age:
+        return text + " No image features were used."
+    verdict = (
+        "the images add to age" if best.delta_low > 0
+        else "worse than age alone" if best.delta_high < 0
+        else "no evidence that the images add to age"
+    )  # fmt: skip
+    return f"{text} Δ to age alone {difference(best, age)}: {verdict} in these patients."
+
+
+def warnings(summary: dict[str, Any]) -> list[str]:
+    out = []
+    if summary["patients"] < 50:
+        out.append(f"{summary['patients']} patients: this shows that the pipeline runs, and nothing about survival.")
+    if summary["leak_policy"] != "strict":
+        out.append(f"leak_policy={summary['leak_policy']}: the segmenter was fine-tuned on patients it is tested on.")
+    return out
