@@ -27,7 +27,7 @@ ORIGINS: dict[str, object] = {"surgery": "surgery", "diagnosis": "diagnosis", "s
 MUTATED: dict[str, object] = {"1": True, "0": False, "mutant": True, "mutated": True, "wildtype": False}
 METHYLATED: dict[str, object] = {"1": True, "0": False, "methylated": True, "unmethylated": False}
 SEXES: dict[str, object] = {"f": "F", "m": "M", "female": "F", "male": "M"}
-MIN_FOR_EVENTS = 10
+MIN_FOR_EVENTS = 25  # fewer can all have died by chance
 
 
 class BestaCohort(Cohort):
@@ -48,7 +48,7 @@ class BestaCohort(Cohort):
         self._pattern = re.compile(id_pattern)
 
     def _read(self) -> tuple[list[Case], list[tuple[str, str]]]:
-        rows = read_table(self.table, ("session_id", "patient_id"), [("patient_id",), *REQUIRED])
+        rows = read_table(self.table, ("patient_id",), REQUIRED, session_column="session_id")
         cases, excluded = [], []
         for row in rows:
             patient = self._pseudonym(row)

@@ -18,13 +18,44 @@ LONGEST_DAYS = 15_000  # 41 years: beyond it the unit is wrong
 Row = dict[str, str]
 
 
-def read_table(path: str | Path, id_columns: Iterable[str], required: Iterable[Iterable[str]] = ()) -> list[Row]:
+def read_table(
+    path: str | Path, id_columns: Iterable[str], required: Iterable[Iterable[str]] = (), session_column: str = ""
+) -> list[Row]:
     """Rows of a CSV as text; the id stands under the key `id`, every column under its lower-case name.
 
     `required`: for each thing needed, the names it may have. Comma, semicolon or tab; UTF-8 with or without BOM, or
-    Latin-1. Double ids are an error, alike or not.
+    Latin-1. An id that stands twice (with the same session, where there are sessions) is an error, alike or not.
     """
     path = Path(path)
+    ids = {name.lower() for name in id_columns}
+    header, lines = _cells(path)
+    for names in (tuple(id_columns), *required):
+        if not set(header) & {name.lower() for name in names}:
+            wanted = ", ".join(names)
+            raise DataError(path, f"columns {', '.join(header)} found → one of {wanted} expected", "Rename the column")
+    key = next(name for name in header if name in ids)
+    out: list[Row] = []
+    seen: dict[tuple[str, str], tuple[int, list[str]]] = {}
+    for line, values in lines:
+        where = f"{path}, row {line}"
+        if len(values) != len(header):
+            raise DataError(where, f"{len(values)} cells found → {len(header)} expected", "Mend the row")
+        row = {name: value.strip() for name, value in zip(header, values, strict=True)}
+        row |= {"id": row[key], "row": where}
+        if not row["id"]:
+            raise DataError(where, "no id found → one expected", "Fill the id")
+        name = (row["id"], row.get(session_column, ""))
+        if name in seen:
+            other, content = seen[name]
+            kind = "identical" if content == values else "conflicting"
+            raise DataError(where, f"id of row {other} again found, {kind} → one row an id", "Keep the right one")
+        seen[name] = (line, values)
+        out.append(row)
+    return out
+
+
+def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Lower-case header, and (line number, cells) of every row that is not blank."""
     try:
         raw = path.read_bytes()
     except OSError as fault:
@@ -33,41 +64,12 @@ def read_table(path: str | Path, id_columns: Iterable[str], required: Iterable[I
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = raw.decode("latin-1")
-    first = text.partition("\n")[0]
-    delimiter = max(",;\t", key=first.count)
+    delimiter = max(",;\t", key=text.partition("\n")[0].count)
     rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
     if len(rows) < 2:
         raise DataError(path, f"{len(rows)} lines found → a header and rows expected", "Export the table again")
-    header = [name.strip().lower() for name in rows[0]]
-    for names in (id_columns, *required):
-        if not set(header) & {name.lower() for name in names}:
-            raise DataError(
-                path, f"columns {', '.join(header)} found → one of {', '.join(names)} expected", "Rename the column"
-            )
-    key = next(name for name in header if name in {column.lower() for column in id_columns})
-    out: list[Row] = []
-    seen: dict[str, tuple[int, list[str]]] = {}
-    for line, values in enumerate(rows[1:], start=2):
-        if not any(value.strip() for value in values):
-            continue
-        if len(values) != len(header):
-            raise DataError(
-                f"{path}, row {line}", f"{len(values)} cells found → {len(header)} expected", "Mend the row"
-            )
-        row = {name: value.strip() for name, value in zip(header, values, strict=True)}
-        row["id"] = row[key]
-        if not row["id"]:
-            raise DataError(f"{path}, row {line}", "no id found → one expected", "Fill the id")
-        if row["id"] in seen:
-            other, content = seen[row["id"]]
-            kind = "identical" if content == values else "conflicting"
-            raise DataError(
-                f"{path}, row {line}", f"id of row {other} again found, {kind} → one row an id", "Keep the right one"
-            )
-        seen[row["id"]] = (line, values)
-        row["row"] = f"{path}, row {line}"
-        out.append(row)
-    return out
+    lines = [(line, row) for line, row in enumerate(rows[1:], start=2) if any(cell.strip() for cell in row)]
+    return [name.strip().lower() for name in rows[0]], lines
 
 
 def pick(row: Row, *names: str) -> str:

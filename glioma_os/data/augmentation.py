@@ -63,12 +63,15 @@ class Augmentation:
 
     def __call__(self, image: Tensor, regions: Tensor, seed: int) -> tuple[Tensor, Tensor]:
         """(C, D, H, W) float32 and (3, D, H, W) → the same shapes; equal seeds give equal samples."""
+        from monai.utils.type_conversion import convert_to_tensor
+
         rng = np.random.default_rng(seed)
         if self.physics:
             image = self._with_physics(image, seed)
         self._monai.set_random_state(seed=int(rng.integers(2**31)))
         out = self._monai({"image": image, "regions": regions})
-        image, regions = torch.as_tensor(out["image"]), torch.as_tensor(out["regions"])
+        # MONAI hands back its own tensor type, which costs time in every later operation.
+        image, regions = (convert_to_tensor(out[name], track_meta=False) for name in ("image", "regions"))
         if self.channel_dropout:
             image = image * self._kept_channels(len(image), rng)[:, None, None, None]
         return image.contiguous(), regions.contiguous()

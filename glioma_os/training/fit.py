@@ -72,8 +72,8 @@ def quiet_lightning() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*number of training batches.*is smaller than the logging interval.*")
+    warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")  # a resumed run's
     warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
-    warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
 
 
 def fit_segmenter(
@@ -97,7 +97,10 @@ def fit_segmenter(
         callbacks=[
             FiniteGuard(),
             FitProgress(title),
-            ModelCheckpoint(checkpoints, save_last=True, save_top_k=0, every_n_epochs=options.checkpoint_every),
+            ModelCheckpoint(
+                checkpoints, "last", save_top_k=1, every_n_epochs=options.checkpoint_every,
+                save_on_train_epoch_end=True, enable_version_counter=False,
+            ),  # fmt: skip
         ],
         plugins=[AtomicCheckpointIO()],
         log_every_n_steps=10,

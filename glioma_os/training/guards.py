@@ -15,6 +15,6 @@ class FiniteGuard(pl.Callback):
         """Raises a TrainingError if the loss is NaN or infinite."""
         if not torch.isfinite(loss):
             raise TrainingError(
-                f"step {trainer.global_step}", f"loss {float(loss)} found → a finite number expected",
+                f"step {trainer.global_step}", f"loss {loss.item()} found → a finite number expected",
                 "Lower schedule.lr, or train in float32 (trainer.precision=32-true)",
             )  # fmt: skip

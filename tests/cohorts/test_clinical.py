@@ -1,0 +1,101 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glioma_os.cohorts.brats import BratsTableCohort, survival_rows
+from glioma_os.cohorts.clinical import parse_age, parse_extent, parse_survival, read_table
+from glioma_os.errors import DataError
+from glioma_os.records import Extent, Outcome
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        ("289", Outcome(289, True)),
+        ("289.0", Outcome(289, True)),
+        ("ALIVE (361 days later)", Outcome(361, False)),
+        ("", None),
+        ("NA", None),
+    ],
+)
+def test_survival_grammar(text, outcome):
+    assert parse_survival(text, "row 2") == outcome
+
+
+@pytest.mark.parametrize("text", ["alive", "361d", "1.2e3", "-5", "0", "99999", "ALIVE", "12.5", "ALIVE (x days later)"])
+def test_other_survival_is_an_error_that_shows_it(text):
+    with pytest.raises(DataError) as caught:
+        parse_survival(text, "table.csv, row 7")
+    assert repr(text) in str(caught.value) and "row 7" in str(caught.value)
+
+
+@given(st.text(max_size=12))
+def test_no_text_becomes_an_unlikely_survival(text):
+    try:
+        outcome = parse_survival(text, "x")
+    except DataError:
+        return
+    assert outcome is None or 0 < outcome.time_days < 15_000
+
+
+@pytest.mark.parametrize("text", ["60,463", "60.463y", "-1", "600", "0"])
+def test_odd_ages(text):
+    with pytest.raises(DataError, match="age"):
+        parse_age(text, "row")
+
+
+def test_ages_and_extents():
+    assert parse_age("60.463", "row") == 60.463 and parse_age("NA", "row") is None
+    assert parse_extent("gtr ", "row") is Extent.GTR and parse_extent("NA", "row") is None
+    with pytest.raises(DataError, match="resection"):
+        parse_extent("total", "row")
+
+
+TABLE = "Brats20ID,Age,Survival_days,Extent_of_Resection\nBraTS20_Training_001,60.463,289,GTR\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        TABLE.encode(),
+        b"\xef\xbb\xbf" + TABLE.encode(),
+        TABLE.replace("\n", "\r\n").encode(),
+        TABLE.replace(",", ";").encode(),
+        TABLE.replace(",", "\t").encode(),
+        TABLE.replace("GTR", '"GTR"').encode("latin-1"),
+    ],
+)
+def test_spreadsheet_dialects_read_alike(tmp_path, content):
+    path = tmp_path / "t.csv"
+    path.write_bytes(content)
+    ((case, (clinical, outcome)),) = survival_rows(path).items()
+    assert case == "BraTS20_Training_001" and clinical.extent is Extent.GTR and outcome == Outcome(289, True)
+
+
+def test_missing_columns_and_double_rows(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("Brats20ID,Age\nA,1\n")
+    with pytest.raises(DataError, match="brats20id, age found.*Survival"):
+        survival_rows(path)
+    path.write_text(TABLE + "BraTS20_Training_001,60.463,290,GTR\n")
+    with pytest.raises(DataError, match=r"row 3.*conflicting"):
+        survival_rows(path)
+    path.write_text(TABLE + TABLE.splitlines()[1] + "\n")
+    with pytest.raises(DataError, match="identical"):
+        survival_rows(path)
+    path.write_text(TABLE + "B,50\n")
+    with pytest.raises(DataError, match="row 3.*2 cells"):
+        read_table(path, ["Brats20ID"])
+
+
+def test_real_2020_table_counts(real_data):
+    cases = BratsTableCohort(real_data / "tables/brats/survival_info_2020.csv").cases()
+    gtr = [case for case in cases if case.clinical.extent is Extent.GTR]
+    assert (len(cases), len(gtr), sum(case.outcome.event for case in gtr)) == (236, 119, 118)
+    (alive,) = [case for case in cases if not case.outcome.event]
+    assert alive.case_id == "BraTS20_Training_084" and alive.outcome == Outcome(361, False)
+
+
+@pytest.mark.parametrize(("year", "rows"), [(2017, 163), (2018, 163), (2019, 259)])
+def test_real_tables_of_other_years_read(real_data, year, rows):
+    assert len(survival_rows(real_data / f"tables/brats/survival_data_{year}.csv")) == rows

@@ -1,0 +1,42 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glioma_os.cohorts.splits import Folds, make_folds
+from glioma_os.errors import ConfigError, IntegrityError
+
+
+@given(st.integers(12, 60), st.integers(2, 5), st.integers(1, 3), st.integers(0, 99), st.data())
+def test_folds_partition_patients_evenly(n, folds, repeats, seed, data):
+    patients = [f"p{i % (n - 2):03d}" for i in range(n)]  # two patients have a second session
+    strata = data.draw(st.lists(st.integers(0, 3), min_size=n, max_size=n))
+    made = make_folds(patients, strata, folds, repeats, seed)
+    for repeat in range(repeats):
+        tests = [made.test(repeat, fold) for fold in range(folds)]
+        assert sorted(p for test in tests for p in test) == sorted(set(patients))
+        assert max(map(len, tests)) - min(map(len, tests)) <= 1
+        for fold in range(folds):
+            assert not set(made.train(repeat, fold)) & set(tests[fold])
+    more = make_folds(patients, strata, folds, repeats + 1, seed)
+    assert more.assignments[:repeats] == made.assignments
+
+
+def test_strata_are_balanced():
+    patients = [f"p{i:02d}" for i in range(40)]
+    made = make_folds(patients, [i % 4 == 0 for i in range(40)], 5, 1, 3)
+    rare = {p for i, p in enumerate(patients) if i % 4 == 0}
+    assert all(len(rare & set(made.test(0, fold))) == 2 for fold in range(5))
+
+
+def test_edited_folds_are_noticed():
+    made = make_folds([f"p{i}" for i in range(8)], [0] * 8, 2, 1, 0)
+    plain = made.to_json()
+    assert Folds.from_json(plain) == made
+    plain["assignments"][0]["p0"] = 1 - plain["assignments"][0]["p0"]
+    with pytest.raises(IntegrityError, match="edited"):
+        Folds.from_json(plain)
+
+
+def test_too_few_patients():
+    with pytest.raises(ConfigError, match="5 folds for 8"):
+        make_folds([f"p{i}" for i in range(8)], [0] * 8, 5, 1, 0)

@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+import torch
+
+from glioma_os.data.augmentation import Augmentation
+from glioma_os.data.besta import BestaDataModule
+from glioma_os.data.brats import BratsDataModule
+from glioma_os.data.patches import EpochSampler, PatchDataset, whole_patch
+from glioma_os.errors import ConfigError, DataError
+from glioma_os.records import SegmentationBatch
+from glioma_os.volumes.store import VolumeStore
+
+FOUR = ("t1c", "t1", "t2", "flair")
+
+
+@pytest.fixture
+def store(tmp_path):
+    return VolumeStore(tmp_path / "store")
+
+
+@pytest.fixture
+def brats(cohorts, store):
+    patients = sorted(case.patient_id for case in cohorts["brats2020"].cases())
+    return BratsDataModule(cohorts["brats2020"], store, train_patients=patients[:8], test_patients=patients[8:])
+
+
+def test_batches_are_what_the_module_expects(brats):
+    batch = next(iter(brats.train_dataloader()))
+    assert isinstance(batch, SegmentationBatch) and batch.image.dtype == torch.float32
+    assert batch.image.shape[:2] == (1, 4) and batch.regions.shape[:2] == (1, 3)
+    assert all(size % 8 == 0 for size in batch.image.shape[2:])
+    assert len(brats.train_dataloader()) == 8 and len(brats.test_dataloader()) == 4
+    assert len(brats.predict_dataloader()) == 12
+    tc, wt, et = batch.regions[0].bool()
+    assert (et <= tc).all() and (tc <= wt).all() and wt.any()
+
+
+def test_train_and_test_patients_never_meet(cohorts, store):
+    patients = [case.patient_id for case in cohorts["brats2020"].cases()]
+    with pytest.raises(DataError, match="both trained and tested"):
+        BratsDataModule(cohorts["brats2020"], store, train_patients=patients, test_patients=patients[:1])
+
+
+def test_bad_options_are_config_errors(cohorts, store):
+    for options in ({"batch_size": 0}, {"patch": [30, 32, 32]}, {"patch": [32, 32]}):
+        with pytest.raises(ConfigError, match="schedule"):
+            BratsDataModule(cohorts["brats2020"], store, **options)
+
+
+def test_a_hospital_without_masks_is_predicted_but_not_trained_on(cohorts, store):
+    patients = [case.patient_id for case in cohorts["besta"].cases()]
+    data = BestaDataModule(cohorts["besta"], store, train_patients=patients)
+    batch = next(iter(data.predict_dataloader()))
+    assert batch.image.shape[1] == 2 and batch.regions.shape[1] == 0
+    with pytest.raises(DataError, match="no mask"):
+        data.train_dataloader()
+
+
+def dataset(brats, epoch=0, seed=1, **augmentation):
+    volumes = brats.labelled(brats.train_patients)
+    patch = whole_patch(volumes, 8)
+    return PatchDataset(volumes, FOUR, patch, Augmentation(**augmentation), seed, epoch)
+
+
+@pytest.mark.parametrize("options", [{}, {"physics": 1.0}, {"channel_dropout": 0.5}], ids=str)
+def test_a_sample_follows_from_seed_epoch_and_place_alone(brats, options):
+    torch.manual_seed(1)
+    first = dataset(brats, **options)[3]
+    torch.manual_seed(2)
+    np.random.seed(2)
+    again = dataset(brats, **options)
+    again[0], again[1]
+    assert torch.equal(first.image, again[3].image) and torch.equal(first.regions, again[3].regions)
+    assert not torch.equal(first.image, dataset(brats, epoch=1, **options)[3].image)
+    assert torch.isfinite(first.image).all()
+
+
+def test_samples_do_not_depend_on_worker_processes(brats):
+    brats.workers = 0
+    alone = [batch.image for batch in brats.train_dataloader()]
+    brats.workers = 2
+    together = [batch.image for batch in brats.train_dataloader()]
+    assert all(torch.equal(a, b) for a, b in zip(alone, together, strict=True))
+
+
+def test_without_augmentation_a_patch_is_the_volume(brats):
+    plain = dataset(brats, flip=0.0, scale=0.0, shift=0.0)
+    sample, volume = plain[0], plain.volumes[0]
+    whole = torch.from_numpy(volume.window((0, 0, 0), volume.shape, FOUR))
+    assert float(sample.image.square().sum()) == pytest.approx(float(whole.square().sum()), rel=1e-5)
+    assert int(sample.regions.sum()) == int(volume.regions((0, 0, 0), volume.shape).sum())
+
+
+def test_channel_dropout_never_drops_all():
+    augment = Augmentation(0.0, 0.0, 0.0, channel_dropout=1.0)
+    image, regions = torch.ones(4, 8, 8, 8), torch.zeros(3, 8, 8, 8)
+    kept = [int(augment(image, regions, seed)[0].amax((1, 2, 3)).sum()) for seed in range(20)]
+    assert set(kept) == {1}
+
+
+def test_flips_move_image_and_mask_together():
+    image = torch.arange(4 * 8**3, dtype=torch.float32).reshape(4, 8, 8, 8)
+    regions = (image[:3] % 7 == 0).to(torch.uint8)
+    flipped = 0
+    for seed in range(8):
+        out, mask = Augmentation(0.5, 0.0, 0.0)(image, regions, seed)
+        assert torch.equal(mask, (out[:3] % 7 == 0).to(torch.uint8))
+        flipped += not torch.equal(out, image)
+    assert flipped >= 4
+
+
+def test_epoch_orders_differ_and_ranks_are_disjoint():
+    orders = [list(EpochSampler(10, 3, epoch)) for epoch in range(3)]
+    assert all(sorted(order) == list(range(10)) for order in orders) and orders[0] != orders[1] != orders[2]
+    ranks = [list(EpochSampler(11, 3, 0, rank, 2)) for rank in (0, 1)]
+    assert len(ranks[0]) == len(ranks[1]) == 5 and not set(ranks[0]) & set(ranks[1])

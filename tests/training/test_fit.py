@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from glioma_os.data.brats import BratsDataModule
+from glioma_os.errors import ConfigError, EnvironmentFault, IntegrityError, TrainingError
+from glioma_os.modules.segmenter import SegmenterModule
+from glioma_os.modules.transfer import TransferPolicy
+from glioma_os.networks.segresnet import GliomaSegResNet
+from glioma_os.training.checkpoint import AtomicCheckpointIO
+from glioma_os.training.fit import WEIGHTS, TrainerOptions, fit_segmenter
+from glioma_os.training.run import Run
+from glioma_os.training.trackers import CURVES
+from glioma_os.volumes.store import VolumeStore
+
+LOGGER = {"kind": "csv", "project": "test", "name": "test", "group": "test"}
+
+
+class Bowl(torch.nn.Module):
+    """A plain objective; NaN from the step on that it is told."""
+
+    def __init__(self, nan_from=None):
+        super().__init__()
+        self.calls, self.nan_from = 0, nan_from
+
+    def forward(self, logits, regions):
+        self.calls += 1
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, regions)
+        return loss * float("nan") if self.nan_from is not None and self.calls > self.nan_from else loss
+
+
+@pytest.fixture
+def data(cohorts, tmp_path):
+    patients = sorted(case.patient_id for case in cohorts["brats2020"].cases())
+    store = VolumeStore(tmp_path / "store")
+    return BratsDataModule(cohorts["brats2020"], store, train_patients=patients[:3], seed=3)
+
+
+def fit(tmp_path, data, name, epochs=3, policy="full", objective=None, stop_after=None):
+    torch.manual_seed(0)
+    network = GliomaSegResNet(4, init_filters=8, blocks_down=(1, 1, 1), blocks_up=(1, 1), dropout=0.2)
+    module = SegmenterModule(network, objective or Bowl(), TransferPolicy(policy), lr=1e-2, seed=5)
+    run = Run(tmp_path / "runs", "segment", name, {}, 0)
+    if stop_after is not None:
+        original = module.on_train_epoch_start
+
+        def stop():
+            original()
+            if module.current_epoch == stop_after:
+                raise RuntimeError("killed")
+
+        module.on_train_epoch_start = stop
+    fit_segmenter(module, data, run, TrainerOptions(precision="32-true"), epochs, LOGGER, "fit")
+    return run
+
+
+def test_a_fit_leaves_weights_and_curves_and_no_checkpoint(tmp_path, data):
+    run = fit(tmp_path, data, "a")
+    assert set(load_file(run.path(WEIGHTS))) == set(GliomaSegResNet(4, 8, (1, 1, 1), (1, 1)).state_dict())
+    assert not run.path("checkpoints").exists()
+
+
+def test_same_inputs_give_the_same_bits_and_a_killed_fit_goes_on_to_them(tmp_path, data):
+    whole = fit(tmp_path, data, "whole").path(WEIGHTS).read_bytes()
+    assert fit(tmp_path, data, "again").path(WEIGHTS).read_bytes() == whole
+    with pytest.raises(RuntimeError, match="killed"):
+        fit(tmp_path, data, "killed", stop_after=2)
+    assert list((tmp_path / "runs/segment/killed").rglob("last.ckpt"))
+    resumed = fit(tmp_path, data, "killed")
+    assert resumed.path(WEIGHTS).read_bytes() == whole
+    curves = [run.path(CURVES).read_text() for run in (resumed, fit(tmp_path, data, "whole2"))]
+    assert curves[0] == curves[1] and curves[0].count("\n") == 4
+
+
+def test_frozen_means_bitwise_unchanged(tmp_path, data):
+    torch.manual_seed(0)
+    start = GliomaSegResNet(4, init_filters=8, blocks_down=(1, 1, 1), blocks_up=(1, 1), dropout=0.2).state_dict()
+    end = load_file(fit(tmp_path, data, "frozen", epochs=1, policy="frozen").path(WEIGHTS))
+    moved = {name.split(".")[0] for name in start if not torch.equal(start[name], end[name])}
+    assert moved and not moved & {"convInit", "down_layers"}
+
+
+def test_a_loss_that_is_no_number_stops_the_fit(tmp_path, data):
+    with pytest.raises(TrainingError, match="step 4"):
+        fit(tmp_path, data, "nan", objective=Bowl(nan_from=4))
+
+
+def test_a_damaged_checkpoint_says_so(tmp_path):
+    path = tmp_path / "last.ckpt"
+    plugin = AtomicCheckpointIO()
+    plugin.save_checkpoint({"a": torch.ones(3)}, path)
+    assert torch.equal(plugin.load_checkpoint(path)["a"], torch.ones(3))
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(IntegrityError, match="Delete the run"):
+        plugin.load_checkpoint(path)
+
+
+def test_options_are_checked():
+    with pytest.raises(ConfigError):
+        TrainerOptions(accelerator="tpu")
+    with pytest.raises(ConfigError):
+        TrainerOptions(devices=0)
+    if not torch.cuda.is_available():
+        with pytest.raises(EnvironmentFault, match="trainer=cpu"):
+            TrainerOptions(accelerator="gpu")
+    assert TrainerOptions().resolved_precision() in ("bf16-mixed", "32-true")
+
+
+def test_learning_lowers_the_objective(tmp_path, data):
+    run = fit(tmp_path, data, "learn", epochs=6)
+    losses = np.genfromtxt(run.path(CURVES), delimiter=",", names=True)["trainloss"]
+    assert losses[-1] < 0.8 * losses[0]
