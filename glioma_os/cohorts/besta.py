@@ -75,7 +75,8 @@ class BestaCohort(Cohort):
         if not self._pattern.fullmatch(patient):
             raise DataError(
                 f"{row['row']}, column patient_id",
-                f"an id of {len(patient)} characters that is no pseudonym found → {self._pattern.pattern} expected", "Replace names, dates and record numbers before loading",
+                f"an id of {len(patient)} characters that is no pseudonym found → {self._pattern.pattern} expected",
+                "Replace names, dates and record numbers before loading",
             )  # fmt: skip
         return patient
 
@@ -89,7 +90,7 @@ class BestaCohort(Cohort):
             return None
         path = self.root / text
         if ".." in Path(text).parts or (Path(text).is_absolute() and not path.is_relative_to(self.root)):
-            raise DataError(f"{row['row']}, column {column}", "a path that leaves the data folder found → one inside it",
+            raise DataError(f"{row['row']}, column {column}", "a path that leaves the data folder found → one inside",
                             "Set cohort.root to the folder that holds the images")  # fmt: skip
         if not path.is_file():
             raise DataError(f"{row['row']}, column {column}", f"no file {text!r} found → an image expected",

@@ -1,8 +1,8 @@
 """Cohorts whose truth is known: phantoms written in BraTS naming, and survival that follows a law of age and imaging.
 
 log(OS days) = 5.74 − .36·.96·age_z − signal·.96·imaging_z + noise, total sd .96: mean, sd and the correlation with age
-are those of BraTS2020. `imaging_z` mixes log tumour volume and the necrotic share of the core, both of which a
-segmenter must see; `signal` is its correlation with log survival, 0 = survival knows nothing of the images.
+are those of BraTS2020. `imaging_z` is mostly log tumour volume, with some necrotic share of the core: what a segmenter
+must see to do its work; `signal` is its correlation with log survival, 0 = survival knows nothing of the images.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from glioma_os.volumes.nifti import write_nifti
 
 RECIPE = 1  # raise when a change alters what is drawn
 MEAN_LOG_DAYS, SD_LOG_DAYS, AGE_CORRELATION = 5.74, 0.96, 0.36
+VOLUME_WEIGHT, NECROSIS_WEIGHT = 0.95, 0.31  # of two independent unit normals: their sum has variance 1
 FILE_NAMES = {Modality.T1C: "t1ce", Modality.T1: "t1", Modality.T2: "t2", Modality.FLAIR: "flair"}
 SITES = {
     "CBICA": Scanner(gain=300, noise=0.08),
@@ -60,7 +61,7 @@ def draw_patient(number: int, signal: float, seed: int, low_grade: bool = False)
     """Age, tumour and outcome by the law of this module's docstring; a tenth of the patients is censored."""
     rng = np.random.default_rng([seed, number])
     age_z, volume_z, necrosis_z, core_z, noise = np.clip(rng.standard_normal(5), -2.4, 2.4)
-    imaging_z = 0.75 * volume_z + 0.66 * necrosis_z
+    imaging_z = VOLUME_WEIGHT * volume_z + NECROSIS_WEIGHT * necrosis_z
     rest = np.sqrt(1 - AGE_CORRELATION**2 - signal**2)
     log_days = MEAN_LOG_DAYS + SD_LOG_DAYS * (-AGE_CORRELATION * age_z - signal * imaging_z + rest * noise)
     whole_ml = min(84 * np.exp(0.6 * volume_z), 240.0)

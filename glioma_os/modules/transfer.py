@@ -29,7 +29,7 @@ class Group:
 @dataclass(frozen=True)
 class TransferPolicy:
     """`scratch` ignores the pre-trained weights; `frozen` trains the decoder only; `last_stage` the deepest encoder
-    level too; `full` everything at one rate; `gradual` lowers the rate by `decay` a level and thaws from deep to shallow
+    level too; `full` everything at one rate; `gradual` lowers the rate by `decay` a level and thaws deep to shallow
     over the first `thaw` share of the training."""
 
     name: str

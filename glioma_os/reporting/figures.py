@@ -52,7 +52,8 @@ def km_by_risk(time: Array, event: Array, risk: Array, p_value: float, title: st
     figure = _figure(4.6, 3.6)
     axes, table = figure.subplots(2, 1, height_ratios=(5, 1), sharex=True)
     limit = float(np.percentile(time, 97)) / DAYS_PER_MONTH
-    ticks = np.linspace(0, np.ceil(limit / 6) * 6, 6)
+    step = max(6, 6 * round(limit / 36))
+    ticks = np.arange(0, limit + step, step)
     for row, (group, name, colour) in enumerate(((~high, "lower risk", BLUE), (high, "higher risk", RED))):
         curve = kaplan_meier(time[group], event[group])
         months = np.concatenate([[0], curve.times]) / DAYS_PER_MONTH
@@ -93,7 +94,7 @@ def calibration(predicted: Array, observed: Array, low: Array, high: Array, text
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color=MUTED, lw=0.8, ls=":")
     axes.errorbar(predicted, observed, yerr=[np.maximum(observed - low, 0), np.maximum(high - observed, 0)],
-                  color=BLUE, marker="o", lw=1.2, capsize=2, ms=5)  # fmt: skip
+                  color=BLUE, fmt="o", lw=1.2, capsize=2, ms=5)  # fmt: skip
     axes.text(0.03, 0.97, text, va="top", fontsize=8)
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="predicted probability of short survival",
              ylabel="observed frequency", title=title)  # fmt: skip
@@ -135,7 +136,9 @@ def overlay(planes: Array) -> str:
     """PNG data URI of a slice (3, H, W): image under the filled prediction, the reference as an outline."""
     import matplotlib.image
 
-    image, predicted, reference = (np.rot90(plane.astype(np.uint8), 1)[::-1] for plane in planes)
+    shown = [np.flatnonzero(planes[0].any(axis=axis)) for axis in (1, 0)]
+    box = tuple(slice(max(0, places[0] - 2), places[-1] + 3) for places in shown)
+    image, predicted, reference = (plane[box].T.astype(np.uint8) for plane in planes)
     rgb = np.repeat(image[..., None] / 255.0, 3, axis=2)
     for bits, colour in ((2, REGION_COLOURS[2]), (1, REGION_COLOURS[1]), (4, REGION_COLOURS[4])):
         area = (predicted & bits) > 0

@@ -9,7 +9,7 @@ from glioma_os.fusion.scores import Score
 from glioma_os.records import Array
 from glioma_os.reporting import figures
 from glioma_os.reporting.report import HEAD_NAMES
-from glioma_os.reporting.tables import BLOCK_NAMES, bracket
+from glioma_os.reporting.tables import block_name, bracket
 from glioma_os.survival.bootstrap import METRICS, Sample, bootstrap_weights, interval
 from glioma_os.survival.calibration import recalibration, reliability
 from glioma_os.survival.curves import log_rank
@@ -30,14 +30,14 @@ def _roc_points(positive: Array, score: Array) -> tuple[Array, Array]:
     return x, y
 
 
-def survival_figures(frame: pd.DataFrame, scores: list[Score], best: Score, age: list[str]) -> list[str]:
+def survival_figures(frame: pd.DataFrame, scores: list[Score], best: Score, age: list[str], clinical: str) -> list[str]:
     """KM by predicted risk; for two classes also ROC and calibration of the short class."""
     own = _of_configuration(frame, best.head, best.block)
     time_days, event, risk = (own[c].to_numpy(float) for c in ("time_days", "event", "risk"))
     event = event > 0.5
     halves = risk > np.median(risk)
     p = log_rank(time_days, event, halves).p if halves.any() and not halves.all() else float("nan")
-    name = f"{HEAD_NAMES[best.head]}, {BLOCK_NAMES[best.block]}"
+    name = f"{HEAD_NAMES[best.head]}, {block_name(best.block, clinical)}"
     out = [figures.km_by_risk(time_days, event, risk, p, f"Survival by predicted risk: {name}")]
     if "p_class_1" not in own or "p_class_2" in own:
         return out
@@ -48,12 +48,12 @@ def survival_figures(frame: pd.DataFrame, scores: list[Score], best: Score, age:
         known = each[each["cls"] >= 0]
         x, y = _roc_points((known["cls"] == 0).to_numpy(), known["risk"].to_numpy())
         line = by_name[key]
-        label = f"{HEAD_NAMES[key[0]]}, {BLOCK_NAMES[key[1]]}"
+        label = f"{HEAD_NAMES[key[0]]}, {block_name(key[1], clinical)}"
         curves.append((label, x, y, f"AUC {line.value:.2f} {bracket(line.low, line.high)}", colour))
     out.append(figures.roc(curves, "Short against long survival"))
     known = own[own["cls"] >= 0]
     happened, chance = (known["cls"] == 0).to_numpy(float), known["p_class_0"].to_numpy(float)
-    bins = reliability(chance, happened, bins=min(8, max(2, len(known) // 12)))
+    bins = reliability(chance, happened, bins=min(6, max(2, len(known) // 20)))
     fit = recalibration(chance, happened)
     text = f"slope {fit.slope:.2f} (ideal 1)\nintercept {fit.intercept:+.2f} (ideal 0)\nn = {len(known)}"
     out.append(figures.calibration(bins.predicted, bins.observed, bins.low, bins.high, text, f"Calibration: {name}"))

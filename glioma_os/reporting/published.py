@@ -16,9 +16,14 @@ class Published(NamedTuple):
 
 
 MARASI_2025: dict[str, dict[str, Published]] = {
-    "BraTS4CH": {"f1_weighted": Published("mlp", 0.71), "auc": Published("mlp", 0.74), "accuracy": Published("mlp", 0.71)},
-    "BraTS2CH": {"f1_weighted": Published("mlp", 0.67), "auc": Published("mlp", 0.70), "accuracy": Published("mlp", 0.67)},
+    "BraTS4CH": {
+        "f1_weighted": Published("mlp", 0.71), "auc": Published("mlp", 0.74), "accuracy": Published("mlp", 0.71),
+    },
+    "BraTS2CH": {
+        "f1_weighted": Published("mlp", 0.67), "auc": Published("mlp", 0.70), "accuracy": Published("mlp", 0.67),
+    },
     "Besta2CH": {
-        "f1_weighted": Published("xgboost", 0.65), "auc": Published("mlp", 0.70), "accuracy": Published("xgboost", 0.66),
+        "f1_weighted": Published("xgboost", 0.65), "auc": Published("mlp", 0.70),
+        "accuracy": Published("xgboost", 0.66),
     },
 }  # fmt: skip

@@ -9,16 +9,21 @@ from glioma_os.reporting.published import MARASI_2025
 from glioma_os.reporting.report import HEAD_NAMES, METRIC_NAMES, ComparisonRow, ScoreRow
 
 SHOWN = ("auc", "f1_weighted", "accuracy", "balanced_accuracy", "c_index", "spearman")
-BLOCK_NAMES = {
-    "none": "nothing", "age": "age", "clinical": "clinical", "features": "features", "fused": "features + clinical",
-}  # fmt: skip
+BLOCK_NAMES = {"none": "nothing", "age": "age", "clinical": "clinical", "features": "images"}
+
+
+def block_name(block: str, clinical: str) -> str:
+    """What a configuration sees, for people; `clinical` is the set that fusion adds."""
+    return f"images + {clinical}" if block == "fused" else BLOCK_NAMES.get(block, block)
 
 
 def bracket(low: float, high: float) -> str:
+    """An interval, two decimals."""
     return f"[{low:.2f}, {high:.2f}]"
 
 
 def difference(line: Score, age: list[str]) -> str:
+    """Difference to age alone with its paired interval; `age` is the (head, block) of the age-only row."""
     if [line.head, line.block] == age:
         return "reference"
     return f"{line.delta_to_age:+.3f} [{line.delta_low:+.3f}, {line.delta_high:+.3f}]"
@@ -41,7 +46,8 @@ def comparison_rows(name: str, scores: list[Score], age: list[str]) -> list[Comp
             continue
         rows.append(
             ComparisonRow(
-                name, METRIC_NAMES[metric], f"{published.value:.2f} ({HEAD_NAMES[published.head]})", f"{ours.value:.2f}",
+                name, METRIC_NAMES[metric], f"{published.value:.2f} ({HEAD_NAMES[published.head]})",
+                f"{ours.value:.2f}",
                 bracket(ours.low, ours.high), f"{reference.value:.2f} {bracket(reference.low, reference.high)}",
                 difference(ours, age), ours.n,
             )
@@ -49,14 +55,17 @@ def comparison_rows(name: str, scores: list[Score], age: list[str]) -> list[Comp
     return rows
 
 
-def score_rows(scores: list[Score], age: list[str], best: Score | None) -> tuple[tuple[str, ...], list[ScoreRow]]:
+def score_rows(
+    scores: list[Score], age: list[str], best: Score | None, clinical: str
+) -> tuple[tuple[str, ...], list[ScoreRow]]:
+    """Metrics in column order, and one row a configuration, `best` emphasised."""
     metrics = tuple(name for name in SHOWN if any(line.metric == name for line in scores))
     table: dict[tuple[str, str], dict[str, Score]] = {}
     for line in scores:
         table.setdefault((line.head, line.block), {})[line.metric] = line
     rows = [
         ScoreRow(
-            HEAD_NAMES.get(head, head), BLOCK_NAMES.get(block, block),
+            HEAD_NAMES.get(head, head), block_name(block, clinical),
             tuple((f"{found[m].value:.2f}", bracket(found[m].low, found[m].high)) for m in metrics),
             difference(found[metrics[0]], age), best is not None and (best.head, best.block) == (head, block),
         )
@@ -74,18 +83,18 @@ def facts(summary: dict[str, Any], best: Score | None, exposure: str | None) -> 
         f"classes cut at {cuts} days" if e.get("cuts_days") else f"classes cut at the training folds' quantiles {cuts}"
     )  # fmt: skip
     rows = [
-        ("Endpoint", f"{e['name']}: {kind}; {summary['undetermined']:g} patients censored before their class was known "
-                     "are left out of class metrics and counted"),
-        ("Validation", f"{v['repeats']} × {v['folds']} outer folds by patient, stratified; {v['inner_folds']} inner folds "
-                       "choose settings; imputation, scaling, PCA and class cuts are learnt in the training fold"),
+        ("Endpoint", f"{e['name']}: {kind}; {summary['undetermined']:g} patients censored before their class was "
+                     "known are left out of class metrics and counted"),
+        ("Validation", f"{v['repeats']} × {v['folds']} outer folds by patient, stratified; {v['inner_folds']} inner "
+                       "folds choose settings; imputation, scaling, PCA and class cuts come from the training fold"),
         ("Intervals", f"95 %, {v['replicates']} patient bootstrap replicates of out-of-fold predictions; they hold the "
                       "fitted models fixed"),
         ("Leak policy", f"{summary['leak_policy']}; test patients the fine-tuning saw: "
                         f"{'not known' if summary['seen_by_encoder'] is None else summary['seen_by_encoder']}"),
-        ("Seen by pre-training", f"{summary['seen_by_pretraining']} of {summary['patients']} patients (their images and "
-                                 "masks, not their survival)"),
-        ("Configurations", f"{summary['configurations']} compared, {summary['settings_tried']} settings tried inside; the best row is "
-                           "highlighted after the fact, so its value is optimistic"),
+        ("Seen by pre-training", f"{summary['seen_by_pretraining']} of {summary['patients']} patients (their images "
+                                 "and masks, not their survival)"),
+        ("Configurations", f"{summary['configurations']} compared, {summary['settings_tried']} settings tried inside; "
+                           "the best row is highlighted after the fact, so its value is optimistic"),
     ]  # fmt: skip
     if best is not None:
         rows += [("By exposure", exposure)] if exposure else []
@@ -95,7 +104,8 @@ def facts(summary: dict[str, Any], best: Score | None, exposure: str | None) -> 
 
 
 def headline(best: Score, age: list[str], summary: dict[str, Any]) -> str:
-    name = f"{HEAD_NAMES[best.head]} on {BLOCK_NAMES[best.block]}"
+    """One sentence: the number, its interval, n, and whether the images add to age."""
+    name = f"{HEAD_NAMES[best.head]} on {block_name(best.block, summary['validation']['clinical'])}"
     text = f"{METRIC_NAMES[best.metric]} {best.value:.2f} {bracket(best.low, best.high)}, n = {best.n}: {name}."
     if [best.head, best.block] == age:
         return text + " No image features were used."
@@ -108,6 +118,7 @@ def headline(best: Score, age: list[str], summary: dict[str, Any]) -> str:
 
 
 def warnings(summary: dict[str, Any]) -> list[str]:
+    """What a reader must know before the numbers."""
     out = []
     if summary["patients"] < 50:
         out.append(f"{summary['patients']} patients: this shows that the pipeline runs, and nothing about survival.")

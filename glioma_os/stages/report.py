@@ -14,8 +14,8 @@ from glioma_os.reporting import figures
 from glioma_os.reporting.predictions import by_exposure, survival_figures
 from glioma_os.reporting.report import HEAD_NAMES, METRIC_NAMES, ComparisonRow, SettingPage, render, write_report
 from glioma_os.reporting.tables import (
-    BLOCK_NAMES,
     best_fused,
+    block_name,
     bracket,
     comparison_rows,
     facts,
@@ -56,15 +56,16 @@ def _overlays(segmenters: list[Segmenter]) -> list[tuple[str, str]]:
 def setting_page(setting: Setting, run: Run) -> tuple[SettingPage, list[ComparisonRow]]:
     """Everything the report shows of one setting, from its runs."""
     scores, summary = read_scores(run), run.read_json("summary.json")
-    age, seed = summary["age"], int(setting.cfg.seed)
+    age, seed, clinical = summary["age"], int(setting.cfg.seed), summary["validation"]["clinical"]
     best = best_fused(scores)
-    metrics, rows = score_rows(scores, age, best)
+    metrics, rows = score_rows(scores, age, best, clinical)
     shown = best or next(s for s in scores if [s.head, s.block] == age and s.metric == metrics[0])
     frame = _predictions(run)
     exposure = by_exposure(frame, best, summary["pretraining_patients"], seed) if best else None
     primary = [s for s in scores if s.metric == metrics[0] and s.head != "majority"]
     lines = [
-        (f"{HEAD_NAMES[s.head]}, {BLOCK_NAMES[s.block]}", s.value, s.low, s.high, s.block == "fused") for s in primary
+        (f"{HEAD_NAMES[s.head]}, {block_name(s.block, clinical)}", s.value, s.low, s.high, s.block == "fused")
+        for s in primary
     ]
     flow = [("cases read", summary["cases_read"])]
     flow += [(f"left out: {reason}", count) for reason, count in summary["excluded"].items()]
@@ -75,7 +76,7 @@ def setting_page(setting: Setting, run: Run) -> tuple[SettingPage, list[Comparis
         subtitle=f"{summary['cohort']}; {', '.join(setting.channels)}" if dice or overlays else summary["cohort"],
         headline=headline(shown, age, summary), flow=flow, metrics=metrics, scores=rows,
         facts=facts(summary, best, exposure), groups=groups,
-        figures=survival_figures(frame, scores, shown, age),
+        figures=survival_figures(frame, scores, shown, age, clinical),
         forest=figures.forest(lines, "Every configuration", METRIC_NAMES[metrics[0]], 0.5),
         dice=dice, dice_text=text, overlays=overlays, warnings=warnings(summary),
     )  # fmt: skip
@@ -115,13 +116,13 @@ def build_report(cfg: DictConfig, settings: list[Setting], runs: dict[str, Run],
     first = runs[settings[0].name].read_json("provenance.json")
     synthetic = "synthetic" in settings[0].cohort().name
     lead = (
-        f"{len(pages)} setting{'s' * (len(pages) > 1)}: segment, take the encoder's latents, fuse them with age, predict; "
-        "every number out of fold, with its interval, beside age alone."
+        f"{len(pages)} setting{'s' * (len(pages) > 1)}: segment, take the encoder's latents, fuse them with age, "
+        "predict; every number out of fold, with its interval, beside age alone."
     )
     if synthetic:
         lead += (
-            f" The patients are drawn, not real: imaging signal {cfg.synthetic.signal} (correlation of the imaging trait "
-            "with log survival), so the numbers test the pipeline and say nothing about glioma."
+            f" The patients are drawn, not real: imaging signal {cfg.synthetic.signal} (correlation of the imaging "
+            "trait with log survival), so the numbers test the pipeline and say nothing about glioma."
         )
     provenance = [
         ("Study run", study.id), *((f"Survival run {name}", run.id) for name, run in runs.items()),

@@ -67,7 +67,8 @@ def survive(setting: Setting) -> Run:
     for name, head in heads.items():
         if endpoint.kind not in head.kinds:
             raise ConfigError(
-                f"head={name}", f"endpoint {endpoint.name} of kind {endpoint.kind} found → {sorted(head.kinds)} expected",
+                f"head={name}",
+                f"endpoint {endpoint.name} of kind {endpoint.kind} found → {sorted(head.kinds)} expected",
                 "Choose another head or endpoint",
             )  # fmt: skip
     features, source = features_of(setting)
@@ -151,8 +152,8 @@ def _write(run: Run, result: ValidationResult, scores: list[Score]) -> None:
         for place in range(len(table.case_ids)):
             chances = [] if table.probabilities is None else [f"{p:.6g}" for p in table.probabilities[place]]
             rows.append(
-                [configuration.head, configuration.block, truth.case_ids[place], truth.patient_ids[place], truth.repeat[place],
-                 truth.fold[place], f"{truth.time[place]:g}", int(truth.event[place]), truth.classes[place],
+                [configuration.head, configuration.block, truth.case_ids[place], truth.patient_ids[place],
+                 truth.repeat[place], truth.fold[place], f"{truth.time[place]:g}", int(truth.event[place]), truth.classes[place],
                  f"{table.risk[place]:.8g}", *chances]
             )  # fmt: skip
     chances = [f"p_class_{k}" for k in range(result.endpoint.n_classes)]
@@ -195,7 +196,8 @@ def say_scores(scores: list[Score], title: str) -> None:
         say(f"  {name}")
         for line in (line for line in scores if line.metric == name):
             say(
-                f"    {line.head:<14}{line.block:<10}{line.value:6.3f} [{line.low:.3f}, {line.high:.3f}]  n={line.n:<4} "
+                f"    {line.head:<14}{line.block:<10}{line.value:6.3f} [{line.low:.3f}, {line.high:.3f}]  "
+                f"n={line.n:<4} "
                 f"Δ age {line.delta_to_age:+.3f} [{line.delta_low:+.3f}, {line.delta_high:+.3f}]"
             )
 

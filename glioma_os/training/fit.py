@@ -98,9 +98,13 @@ def fit_segmenter(
             FiniteGuard(),
             FitProgress(title),
             ModelCheckpoint(
-                checkpoints, "last", save_top_k=1, every_n_epochs=options.checkpoint_every,
-                save_on_train_epoch_end=True, enable_version_counter=False,
-            ),  # fmt: skip
+                checkpoints,
+                "last",
+                save_top_k=1,
+                every_n_epochs=options.checkpoint_every,
+                save_on_train_epoch_end=True,
+                enable_version_counter=False,
+            ),
         ],
         plugins=[AtomicCheckpointIO()],
         log_every_n_steps=10,

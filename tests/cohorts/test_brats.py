@@ -27,7 +27,9 @@ def test_every_layout(tmp_path, write_case, four_images, release, suffix):
     (case,) = cohort.cases()
     assert (cohort.release, cohort.label_coding, case.patient_id) == (release, coding, patient)
     assert set(case.images) == set(Modality) and "seg" in case.label.name
-    assert {m: p.name.split(".")[0][-4:].strip("_-") for m, p in case.images.items()}[Modality.T1C].endswith(("t1ce", "t1c"))
+    assert {m: p.name.split(".")[0][-4:].strip("_-") for m, p in case.images.items()}[Modality.T1C].endswith(
+        ("t1ce", "t1c")
+    )
 
 
 def test_case_355_has_its_odd_mask(tmp_path, write_case, four_images):

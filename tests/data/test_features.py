@@ -6,7 +6,11 @@ from glioma_os.errors import DataError, IntegrityError
 from glioma_os.records import FeatureTable
 
 TABLE = FeatureTable(
-    ("a", "b"), ("x", "y", "z"), ("latents",) * 3, np.arange(6, dtype=np.float32).reshape(2, 3), {"encoder_patients": ["a"]}
+    ("a", "b"),
+    ("x", "y", "z"),
+    ("latents",) * 3,
+    np.arange(6, dtype=np.float32).reshape(2, 3),
+    {"encoder_patients": ["a"]},
 )
 
 
