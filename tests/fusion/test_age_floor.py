@@ -1,4 +1,4 @@
-"""Age alone on the real BraTS2020 table reproduces the floors that were measured independently (shared/DATA.md, FIELD.md)."""
+"""Age alone on the real BraTS2020 table gives the floors measured independently (shared/DATA.md, FIELD.md)."""
 
 import os
 from pathlib import Path
