@@ -162,11 +162,12 @@ class RiskTable:
 
 
 class SegmentationBatch(NamedTuple):
-    """`image` (B, C, D, H, W) z-scores; `regions` (B, 3, D, H, W) in {0, 1}; `case_id` one name per row."""
+    """`image` (B, C, D, H, W) z-scores; `regions` (B, 3, D, H, W) in {0, 1}; `case_id` one name per row, or the
+    name itself in a sample that is not collated yet."""
 
     image: torch.Tensor
     regions: torch.Tensor
-    case_id: list[str]
+    case_id: list[str] | str
 
 
 class FusionBatch(NamedTuple):

@@ -204,7 +204,7 @@ def _write_brats2020(
 def _write_besta(patients: int, signal: float, spacing_mm: float, seed: int, progress: Progress, folder: Path) -> None:
     """Two sequences, one table, no masks."""
     drawn = [draw_patient(20_000 + k, signal, seed) for k in range(patients)]
-    modalities = (Modality.T1C, Modality.FLAIR)
+    modalities: tuple[Modality, ...] = (Modality.T1C, Modality.FLAIR)
     names = [f"BESTA-{k + 1:04d}" for k in range(patients)]
     jobs = [(p, folder / "images" / name, modalities, HOSPITAL) for p, name in zip(drawn, names, strict=True)]
     _write_cases(jobs, spacing_mm, seed, progress, "Drawing the synthetic hospital set", with_label=False)

@@ -17,7 +17,8 @@ from glioma_os.volumes.store import StoredVolume
 def whole_patch(volumes: Sequence[StoredVolume], divisor: int) -> tuple[int, int, int]:
     """The smallest patch (multiples of `divisor`) that holds every brain box."""
     largest = np.max([volume.shape for volume in volumes], axis=0)
-    return tuple(int(-(-size // divisor) * divisor) for size in largest)
+    d, h, w = (int(-(-size // divisor) * divisor) for size in largest)
+    return d, h, w
 
 
 class PatchDataset(Dataset):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import lightning.pytorch as pl
+import torch
 from torch.utils.data import DataLoader
 
 from glioma_os.cohorts.cohort import Cohort
@@ -69,10 +70,10 @@ class SegmentationDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         """Patches of this epoch: order, place and augmentation follow from (seed, epoch), so it resumes exactly."""
-        epoch = self.trainer.fit_loop.epoch_progress.current.processed if self.trainer else 0
+        epoch = self.trainer.current_epoch if self.trainer else 0
         volumes = self.labelled(self.train_patients)
-        patch = tuple(self.patch) if self.patch else whole_patch(volumes, self.divisor)
-        dataset = PatchDataset(volumes, self.channels, patch, self.augmentation, self.seed, epoch)
+        d, h, w = whole_patch(volumes, self.divisor) if self.patch is None else self.patch
+        dataset = PatchDataset(volumes, self.channels, (d, h, w), self.augmentation, self.seed, epoch)
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         return DataLoader(
             dataset, self.batch_size, sampler=EpochSampler(len(dataset), self.seed, epoch, rank, world),
@@ -87,6 +88,6 @@ class SegmentationDataModule(pl.LightningDataModule):
         """Every patient of the cohort, whole, labelled or not."""
         return DataLoader(VolumeDataset(self.volumes(), self.channels), 1)
 
-    def transfer_batch_to_device(self, batch: SegmentationBatch, device: object, index: int) -> SegmentationBatch:
+    def transfer_batch_to_device(self, batch: SegmentationBatch, device: torch.device, index: int) -> SegmentationBatch:
         """Moves the tensors; names stay."""
         return batch._replace(image=batch.image.to(device), regions=batch.regions.to(device))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
@@ -42,7 +43,7 @@ class SegmenterModule(pl.LightningModule):
         """Logits (B, 3, D, H, W)."""
         return self.network(image)
 
-    def configure_optimizers(self) -> dict[str, object]:
+    def configure_optimizers(self) -> Any:
         """One parameter group a transfer group; what the policy never trains is not in the optimizer."""
         trained = [group for group in self.groups if group.start is not None]
         parameters = [{"params": group.parameters(), "lr": group.lr, "name": group.name} for group in trained]

@@ -30,6 +30,12 @@ def _pyramid(levels: list[Tensor], tumour: Tensor | None) -> Tensor:
     return torch.cat([level.mean(SPACE) for level in levels], 1)
 
 
+def _on_grid(tumour: Tensor, level: Tensor) -> Tensor:
+    """The probability (B, 1, D, H, W) averaged to a level's grid, never 0 everywhere."""
+    d, h, w = level.shape[2:]
+    return F.adaptive_avg_pool3d(tumour, (d, h, w)) + 1e-6
+
+
 def _tumour(levels: list[Tensor], tumour: Tensor | None) -> Tensor:
     """Bottleneck mean weighted by the predicted whole-tumour probability (B, 1, D, H, W), and log(1 + its voxels).
 
@@ -38,7 +44,7 @@ def _tumour(levels: list[Tensor], tumour: Tensor | None) -> Tensor:
     if tumour is None:
         raise ValueError("tumour pooling needs the predicted whole-tumour probability")
     deep = levels[-1]
-    weight = F.adaptive_avg_pool3d(tumour, deep.shape[2:]) + 1e-6
+    weight = _on_grid(tumour, deep)
     weighted = (deep * weight).sum(SPACE) / weight.sum(SPACE)
     return torch.cat([weighted, torch.log1p(tumour.sum(SPACE))], 1)
 
@@ -49,7 +55,7 @@ def _tumour_pyramid(levels: list[Tensor], tumour: Tensor | None) -> Tensor:
         raise ValueError("tumour pooling needs the predicted whole-tumour probability")
     parts = []
     for level in levels:
-        weight = F.adaptive_avg_pool3d(tumour, level.shape[2:]) + 1e-6
+        weight = _on_grid(tumour, level)
         parts.append((level * weight).sum(SPACE) / weight.sum(SPACE))
     return torch.cat([*parts, torch.log1p(tumour.sum(SPACE))], 1)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, ParamSpec
 
 import matplotlib
 import numpy as np
@@ -14,7 +16,8 @@ from glioma_os.records import Array
 from glioma_os.survival.curves import kaplan_meier
 
 INK, MUTED, BLUE, RED, GREEN, AMBER = "#1d2733", "#7b8794", "#1f6f9f", "#b4432f", "#3b8254", "#c98a1b"
-STYLE = {
+P = ParamSpec("P")
+STYLE: Any = {
     "font.family": "sans-serif", "font.size": 9, "axes.edgecolor": MUTED, "axes.labelcolor": INK, "text.color": INK,
     "xtick.color": MUTED, "ytick.color": MUTED, "axes.spines.top": False, "axes.spines.right": False,
     "axes.titlesize": 10, "axes.titleweight": "bold", "axes.titlelocation": "left", "legend.frameon": False,
@@ -34,11 +37,9 @@ def _svg(figure: Figure) -> str:
     return text.getvalue()[text.getvalue().index("<svg") :]
 
 
-def _styled(draw):  # noqa: ANN001, ANN202
-    from functools import wraps
-
+def _styled(draw: Callable[P, str]) -> Callable[P, str]:
     @wraps(draw)
-    def inner(*args: object, **options: object) -> str:
+    def inner(*args: P.args, **options: P.kwargs) -> str:
         with matplotlib.rc_context(STYLE):
             return draw(*args, **options)
 
@@ -149,5 +150,5 @@ def overlay(planes: Array) -> str:
     edge = whole & ~(np.roll(whole, 1, 0) & np.roll(whole, -1, 0) & np.roll(whole, 1, 1) & np.roll(whole, -1, 1))
     rgb[edge] = 1.0
     buffer = io.BytesIO()
-    matplotlib.image.imsave(buffer, np.clip(rgb, 0, 1), format="png", metadata={"Software": None})
+    matplotlib.image.imsave(buffer, np.clip(rgb, 0, 1), format="png")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

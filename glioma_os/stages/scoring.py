@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from glioma_os.records import Case, Region
+from glioma_os.records import Case, Modality, Region
 from glioma_os.stages.segmenter import Segmenter
 from glioma_os.stages.setting import Setting
 from glioma_os.training.progress import track
@@ -40,7 +40,7 @@ def score_segmenter(setting: Setting, segmenter: Segmenter, data: Any, patients:
     cases = {case.case_id: case for case in data.cases(frozenset(patients))}
     volumes = data.labelled(frozenset(patients))
     rows: list[list[object]] = []
-    slices: dict[str, np.ndarray] = {}
+    slices: dict[str, Any] = {}
     for volume in track(volumes, len(volumes), f"Scoring {len(volumes)} held-out cases"):
         case = cases[volume.case_id]
         predicted = predict_native(setting, network, volume, segmenter.channels) >= 0.5
@@ -51,7 +51,7 @@ def score_segmenter(setting: Setting, segmenter: Segmenter, data: Any, patients:
             [case.case_id, *dice(predicted, reference).round(4), *(predicted.sum((1, 2, 3)) * voxel_ml).round(2),
              *(reference.sum((1, 2, 3)) * voxel_ml).round(2)]
         )  # fmt: skip
-        slices[case.case_id] = _largest_slice(case, segmenter.channels[0], predicted, reference)
+        slices[case.case_id] = _largest_slice(case, Modality(segmenter.channels[0]), predicted, reference)
     header = ["case_id", *(f"dice_{r}" for r in Region), *(f"predicted_ml_{r}" for r in Region),
               *(f"reference_ml_{r}" for r in Region)]  # fmt: skip
     text = io.StringIO()
@@ -62,7 +62,7 @@ def score_segmenter(setting: Setting, segmenter: Segmenter, data: Any, patients:
     atomic_write(segmenter.run.path(DICE_TABLE), text.getvalue().encode())
 
 
-def _largest_slice(case: Case, channel: str, predicted: np.ndarray, reference: np.ndarray) -> np.ndarray:
+def _largest_slice(case: Case, channel: Modality, predicted: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """(3, H, W) uint8: the first channel's axial slice through most tumour, predicted and reference region bits."""
     image = read_nifti(case.images[channel]).data.astype(np.float32)
     place = int(np.argmax((reference[1] | predicted[1]).sum((0, 1))))

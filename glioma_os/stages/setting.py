@@ -88,12 +88,12 @@ class Setting:
         for _, reason in self.cohort().excluded():
             reasons[reason] = reasons.get(reason, 0) + 1
         for case in self.cohort().cases():
-            reason = None
+            reason = ""
             if case.outcome is None:
                 reason = "no survival recorded"
             elif extents is not None and case.clinical.extent not in extents:
                 reason = f"resection not {' or '.join(sorted(extents))}"
-            if reason is None:
+            if not reason:
                 kept.append(case)
             else:
                 reasons[reason] = reasons.get(reason, 0) + 1
@@ -114,10 +114,11 @@ class Setting:
 
 def survival_strata(cases: list[Case]) -> list[int]:
     """Third of the survival times (0–2), +3 if censored: balances folds, decides nothing else."""
-    ranked = sorted(range(len(cases)), key=lambda i: (cases[i].outcome.time_days, cases[i].case_id))
+    outcomes = [case.outcome for case in cases if case.outcome is not None]
+    ranked = sorted(range(len(cases)), key=lambda i: (outcomes[i].time_days, cases[i].case_id))
     strata = [0] * len(cases)
     for rank, place in enumerate(ranked):
-        strata[place] = rank * 3 // len(cases) + (0 if cases[place].outcome.event else 3)
+        strata[place] = rank * 3 // len(cases) + (0 if outcomes[place].event else 3)
     return strata
 
 

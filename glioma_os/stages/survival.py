@@ -73,7 +73,7 @@ def survive(setting: Setting) -> Run:
             )  # fmt: skip
     features, source = features_of(setting)
     folds = setting.folds
-    people = [[c.case_id, c.patient_id, asdict(c.clinical), asdict(c.outcome)] for c in cases]
+    people = [[c.case_id, c.patient_id, asdict(c.clinical), asdict(c.outcome) if c.outcome else None] for c in cases]
     key = {
         "recipe": RECIPE, "endpoint": plain(setting.cfg.endpoint), "heads": plain(setting.cfg.head),
         "validation": plain(setting.cfg.validation), "features": source, "people": digest(people),
@@ -153,8 +153,8 @@ def _write(run: Run, result: ValidationResult, scores: list[Score]) -> None:
             chances = [] if table.probabilities is None else [f"{p:.6g}" for p in table.probabilities[place]]
             rows.append(
                 [configuration.head, configuration.block, truth.case_ids[place], truth.patient_ids[place],
-                 truth.repeat[place], truth.fold[place], f"{truth.time[place]:g}", int(truth.event[place]), truth.classes[place],
-                 f"{table.risk[place]:.8g}", *chances]
+                 truth.repeat[place], truth.fold[place], f"{truth.time[place]:g}", int(truth.event[place]),
+                 truth.classes[place], f"{table.risk[place]:.8g}", *chances]
             )  # fmt: skip
     chances = [f"p_class_{k}" for k in range(result.endpoint.n_classes)]
     header = [

@@ -47,7 +47,7 @@ class TrainerOptions:
                 "trainer=gpu", f"{torch.cuda.device_count()} GPUs found → {self.devices} expected", "Use trainer=cpu"
             )
 
-    def resolved_precision(self) -> str:
+    def resolved_precision(self) -> Any:
         """A precision Lightning knows."""
         if self.precision != "auto":
             return self.precision

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import lightning.pytorch as pl
 from rich.console import Console
@@ -53,7 +53,9 @@ class FitProgress(pl.Callback):
         self.task = self.bar.add_task(self.title, total=total, completed=trainer.global_step, note="")
         self.bar.start()
 
-    def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, outputs: dict, *rest: object) -> None:
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """One step further."""
         note = f"loss {float(outputs['loss']):.3f}" if outputs else ""
         self.bar.update(self.task, completed=trainer.global_step, note=note)
@@ -61,7 +63,7 @@ class FitProgress(pl.Callback):
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Closes the bar."""
         self.bar.stop()
-        loss = trainer.callback_metrics.get("train/loss")
+        loss = trainer.callback_metrics["train/loss"]
         if not console.is_terminal:
             seconds = time.monotonic() - self.start
             say(f"{self.title}: {trainer.global_step} steps in {seconds:.0f} s, last loss {float(loss):.3f}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -15,6 +16,9 @@ from glioma_os.volumes.nifti import NiftiImage, read_nifti
 
 AFFINE_TOLERANCE_MM = 1e-2
 SAME_IMAGE = 0.999  # correlation within the brain above which two sequences are one
+
+
+Add = Callable[[object, Literal["error", "note"], str, str], None]
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ def check_case(case: Case, coding: LabelCoding | None, modalities: tuple[Modalit
     return found
 
 
-def _check_geometry(files: list[NiftiImage], add) -> None:  # noqa: ANN001
+def _check_geometry(files: list[NiftiImage], add: Add) -> None:
     if not files:
         return
     first = files[0]
@@ -72,7 +76,7 @@ def _check_geometry(files: list[NiftiImage], add) -> None:  # noqa: ANN001
                 f"{first.path.name}", "Co-register the files of a case")  # fmt: skip
 
 
-def _check_content(images: dict[Modality, NiftiImage], add) -> None:  # noqa: ANN001
+def _check_content(images: dict[Modality, NiftiImage], add: Add) -> None:
     live = {}
     for modality, image in images.items():
         inside = image.data[image.data != 0]
@@ -102,7 +106,7 @@ def _correlation(one: Array, two: Array) -> float:
     return float(np.corrcoef(one[inside][::7], two[inside][::7])[0, 1])
 
 
-def _check_label(label: NiftiImage, coding: LabelCoding, images: dict[Modality, NiftiImage], add) -> None:  # noqa: ANN001
+def _check_label(label: NiftiImage, coding: LabelCoding, images: dict[Modality, NiftiImage], add: Add) -> None:
     try:
         whole = coding.regions(label.data, label.path.name)[1]
     except DataError as error:

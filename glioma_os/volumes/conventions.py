@@ -67,14 +67,14 @@ class LabelCoding:
         return out
 
 
-def _years(first: int, last: int, *values: int, outside: tuple[int, ...] = ()) -> dict[str, LabelCoding]:
-    return {f"brats{y}": LabelCoding(f"brats{y}", *values, outside) for y in range(first, last + 1)}
+def _years(first: int, last: int, enhancing: int, outside: tuple[int, ...] = ()) -> dict[str, LabelCoding]:
+    return {f"brats{y}": LabelCoding(f"brats{y}", 1, 2, enhancing, outside) for y in range(first, last + 1)}
 
 
 CODINGS: dict[str, LabelCoding] = {
-    **_years(2017, 2022, 1, 2, 4),
-    **_years(2023, 2023, 1, 2, 3),
-    **_years(2024, 2025, 1, 2, 3, outside=(4,)),  # 4 is the resection cavity there, never enhancing tumour
+    **_years(2017, 2022, enhancing=4),
+    **_years(2023, 2023, enhancing=3),
+    **_years(2024, 2025, enhancing=3, outside=(4,)),  # 4 is the resection cavity there, never enhancing tumour
     "msd": LabelCoding("msd", necrosis=2, oedema=1, enhancing=3),
     "nnunet": LabelCoding("nnunet", necrosis=2, oedema=1, enhancing=3),
 }

@@ -4,6 +4,7 @@ sd that make them exact z-scores."""
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -84,7 +85,7 @@ def prepare_case(case: Case, recipe: Recipe) -> Prepared:
     )  # fmt: skip
 
 
-def _image_path(case: Case, modality: Modality) -> object:
+def _image_path(case: Case, modality: Modality) -> Path:
     if modality not in case.images:
         raise DataError(
             f"case {case.case_id}", f"no {modality} image found → {modality} expected",
@@ -126,7 +127,7 @@ def _resample(
     images = [resample(array.astype(np.float32), factor) for array in arrays]
     if label is not None:
         bits = [resample(((label & bit) > 0).astype(np.float32), factor) >= 0.5 for bit in (1, 2, 4)]
-        label = sum(plane.astype(np.uint8) * bit for plane, bit in zip(bits, (1, 2, 4), strict=True))
+        label = (np.stack(bits) * np.array([1, 2, 4], np.uint8)[:, None, None, None]).sum(0, dtype=np.uint8)
     step = np.eye(4)
     step[:3, :3] = np.diag(factor)
     step[:3, 3] = (factor - 1) / 2
@@ -184,4 +185,5 @@ def brain_box(voxels: Array, label: Array | None) -> tuple[slice, slice, slice]:
     if label is not None:
         shown |= label != 0
     places = [np.flatnonzero(shown.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
-    return tuple(slice(int(p[0]), int(p[-1]) + 1) for p in places)
+    first, second, third = (slice(int(p[0]), int(p[-1]) + 1) for p in places)
+    return first, second, third
