@@ -85,7 +85,8 @@ def main(cfg: DictConfig) -> None:
     """Extracts the latents the study would use and says where they are."""
     from glioma_os.stages.segment import segmenters
 
-    setting = Setting(cfg)
+    setting = Setting(cfg, cfg.setting)
+    setting.check()
     for title, segmenter in segmenters(setting).items():
         table = extract(setting, segmenter, seen_patients(setting, segmenter), f"Latents {title}")
         say(f"{len(table.case_ids)} cases × {len(table.names)} latents, segmenter {segmenter.run.id} ({title})")

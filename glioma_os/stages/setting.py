@@ -10,12 +10,14 @@ from omegaconf import DictConfig
 
 from glioma_os.cohorts.cohort import Cohort
 from glioma_os.cohorts.splits import Folds, make_folds
-from glioma_os.errors import DataError
+from glioma_os.errors import ConfigError, DataError
 from glioma_os.records import Case, Extent
 from glioma_os.stages.build import build, plain
 from glioma_os.training.progress import track
 from glioma_os.training.run import Run
 from glioma_os.volumes.store import VolumeStore
+
+LEAK_POLICIES = ("strict", "report", "paper_like")
 
 
 class Setting:
@@ -53,6 +55,38 @@ class Setting:
     def policy(self) -> Any:
         """What fine-tuning may change."""
         return build(self.cfg.transfer, "transfer")
+
+    def check(self) -> None:
+        """Builds what is cheap, so that a wrong word is told before hours of work, not after."""
+        if self.cfg.validation.leak_policy not in LEAK_POLICIES:
+            raise ConfigError(
+                "validation.leak_policy",
+                f"{self.cfg.validation.leak_policy!r} found → one of {list(LEAK_POLICIES)} expected",
+                "Correct the key",
+            )
+        for name, head in self.heads.items():
+            if self.endpoint.kind not in head.kinds:
+                raise ConfigError(
+                    f"head={name}",
+                    f"endpoint {self.endpoint.name} of kind {self.endpoint.kind} found → {sorted(head.kinds)} expected",
+                    "Choose another head or endpoint",
+                )
+        if self.cfg.features.kind == "latents":
+            from glioma_os.networks.pooling import pooling
+
+            pooling(self.cfg.features.pooling)
+            _ = self.policy, self.options
+        _ = self.folds
+
+    @cached_property
+    def endpoint(self) -> Any:
+        """What is predicted."""
+        return build(self.cfg.endpoint, "endpoint")
+
+    @cached_property
+    def heads(self) -> dict[str, Any]:
+        """Who predicts."""
+        return {name: build(node, f"head.{name}") for name, node in self.cfg.head.items()}
 
     @cached_property
     def channels(self) -> tuple[str, ...]:

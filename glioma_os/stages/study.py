@@ -59,6 +59,8 @@ def main(cfg: DictConfig) -> None:
     from glioma_os.stages.report import build_report
     from glioma_os.stages.survival import read_scores, say_scores, survive
 
+    for setting in settings:
+        setting.check()
     with run.writing() as todo:
         if todo:
             done = {}

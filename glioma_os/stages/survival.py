@@ -18,7 +18,7 @@ from glioma_os.fusion.scores import Score, score
 from glioma_os.fusion.validation import ValidationResult, nested_validation
 from glioma_os.records import FeatureTable
 from glioma_os.reporting.tables import SHOWN
-from glioma_os.stages.build import build, plain
+from glioma_os.stages.build import plain
 from glioma_os.stages.setting import Setting
 from glioma_os.training.progress import say, track
 from glioma_os.training.provenance import provenance
@@ -62,15 +62,7 @@ def _latents_of(setting: Setting) -> tuple[FeaturesOfFold, Any]:
 def survive(setting: Setting) -> Run:
     """The survival run of this setting, done now or before."""
     cases, excluded = setting.survivors
-    endpoint = build(setting.cfg.endpoint, "endpoint")
-    heads = {name: build(node, f"head.{name}") for name, node in setting.cfg.head.items()}
-    for name, head in heads.items():
-        if endpoint.kind not in head.kinds:
-            raise ConfigError(
-                f"head={name}",
-                f"endpoint {endpoint.name} of kind {endpoint.kind} found → {sorted(head.kinds)} expected",
-                "Choose another head or endpoint",
-            )  # fmt: skip
+    endpoint, heads = setting.endpoint, setting.heads
     features, source = features_of(setting)
     folds = setting.folds
     people = [[c.case_id, c.patient_id, asdict(c.clinical), asdict(c.outcome) if c.outcome else None] for c in cases]
@@ -205,6 +197,7 @@ def say_scores(scores: list[Score], title: str) -> None:
 def main(cfg: DictConfig) -> None:
     """Validates and prints the table."""
     setting = Setting(cfg, cfg.setting)
+    setting.check()
     run = survive(setting)
     summary = run.read_json("summary.json")
     say_scores(

@@ -16,9 +16,8 @@ from safetensors.torch import save
 from glioma_os.data.segmentation import SegmentationDataModule
 from glioma_os.errors import ConfigError, EnvironmentFault
 from glioma_os.modules.segmenter import SegmenterModule
+from glioma_os.training.callbacks import FiniteGuard, FitProgress
 from glioma_os.training.checkpoint import AtomicCheckpointIO
-from glioma_os.training.guards import FiniteGuard
-from glioma_os.training.progress import FitProgress
 from glioma_os.training.run import Run
 from glioma_os.training.trackers import build_loggers
 from glioma_os.volumes.atomic import atomic_write

@@ -1,0 +1,59 @@
+"""What watches a fit: its loss must stay a number, and its progress must be seen."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+
+from glioma_os.errors import TrainingError
+from glioma_os.training.progress import console, new_bar, say
+
+
+class FiniteGuard(pl.Callback):
+    """A loss that is not finite is an error that names the step and the cases, before it reaches the weights."""
+
+    def on_before_backward(self, trainer: pl.Trainer, module: pl.LightningModule, loss: torch.Tensor) -> None:
+        """Raises a TrainingError if the loss is NaN or infinite."""
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"step {trainer.global_step}", f"loss {loss.item()} found → a finite number expected",
+                "Lower schedule.lr, or train in float32 (trainer.precision=32-true)",
+            )  # fmt: skip
+
+
+class FitProgress(pl.Callback):
+    """The bar of a fit: steps, time left and the last loss."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Opens the bar."""
+        self.start = time.monotonic()
+        self.bar = new_bar()
+        total = int(trainer.estimated_stepping_batches)
+        self.task = self.bar.add_task(self.title, total=total, completed=trainer.global_step, note="")
+        self.bar.start()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """One step further."""
+        note = f"loss {float(outputs['loss']):.3f}" if outputs else ""
+        self.bar.update(self.task, completed=trainer.global_step, note=note)
+
+    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Closes the bar."""
+        self.bar.stop()
+        loss = trainer.callback_metrics["train/loss"]
+        if not console.is_terminal:
+            seconds = time.monotonic() - self.start
+            say(f"{self.title}: {trainer.global_step} steps in {seconds:.0f} s, last loss {float(loss):.3f}")
+
+    def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
+        """Leaves the terminal clean."""
+        if hasattr(self, "bar"):
+            self.bar.stop()

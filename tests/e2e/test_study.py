@@ -1,0 +1,133 @@
+"""The program as its users run it: one command, a report, and nothing done twice."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+TINY = [
+    "experiment=demo", "synthetic.patients=16", "synthetic.spacing_mm=8", "network.init_filters=8",
+    "network.blocks_down=[1,1,1]", "network.blocks_up=[1,1]", "pretraining.schedule.epochs=2", "validation.folds=2",
+    "validation.inner_folds=2", "validation.replicates=200", "validation.components=[2]", "head=[logistic,cox]",
+]  # fmt: skip
+
+
+def run(folder, *arguments, timeout=280, **options):
+    environment = {**os.environ, "GLIOMA_OS_HOME": "", "COLUMNS": "200"}
+    del environment["GLIOMA_OS_HOME"]
+    return subprocess.run(
+        [sys.executable, "-m", "glioma_os", *arguments], cwd=folder, capture_output=True, text=True, timeout=timeout,
+        env=environment, **options,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    return folder, run(folder, "stage=study", *TINY)
+
+
+def test_one_command_gives_a_report(study):
+    folder, done = study
+    assert done.returncode == 0, done.stderr[-2000:]
+    report = folder / done.stdout.strip().splitlines()[-1]
+    html = report.read_text()
+    for words in ("BraTS4CH", "BraTS2CH", "Besta2CH", "Published", "Not a medical device", "Δ to age only", "<svg"):
+        assert words in html
+    assert not re.search(r'(src|href)="(http|/)', html)
+    assert "The patients are drawn, not real" in html
+
+
+def test_every_number_has_an_interval_a_difference_and_an_n(study):
+    folder, _ = study
+    tables = list(folder.glob("runs/survival/demo/*/scores.csv"))
+    assert len(tables) == 3
+    for path in tables:
+        rows = list(csv.DictReader(path.open()))
+        heads = {(row["head"], row["block"]) for row in rows}
+        assert {("majority", "none"), ("logistic", "age"), ("logistic", "fused"), ("cox", "fused")} <= heads
+        for row in rows:
+            assert float(row["low"]) <= float(row["value"]) + 1e-9 and float(row["value"]) <= float(row["high"]) + 1e-9
+            assert int(row["n"]) > 0 and float(row["delta_low"]) <= float(row["delta_high"])
+
+
+def test_fine_tuning_never_saw_a_test_patient_and_pretraining_did_see_half(study):
+    folder, _ = study
+    for path in folder.glob("runs/survival/demo/*/summary.json"):
+        summary = json.loads(path.read_text())
+        assert summary["seen_by_encoder"] == 0 and summary["leak_policy"] == "strict"
+        assert summary["seen_by_pretraining"] == (0 if "besta" in summary["cohort"] else 8)
+
+
+def test_the_settings_share_one_pretraining(study):
+    folder, _ = study
+    assert len(list(folder.glob("runs/pretrain/demo/*"))) == 1
+    assert len(list(folder.glob("runs/finetune/demo/*"))) == 2 + 2 + 1
+
+
+def test_a_finished_study_is_not_done_again(study):
+    folder, first = study
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
+    start = time.monotonic()
+    again = run(folder, "stage=study", *TINY)
+    assert again.returncode == 0 and "nothing to do" in again.stderr and again.stdout == first.stdout
+    assert time.monotonic() - start < 10
+    assert before == {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file() and p.name != ".lock"}
+
+
+def test_the_report_is_made_again_from_the_runs(study):
+    folder, first = study
+    report = folder / first.stdout.strip().splitlines()[-1]
+    html = report.read_text()
+    report.unlink()
+    again = run(folder, "stage=report", *TINY)
+    assert again.returncode == 0, again.stderr[-2000:]
+    undated = [re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "", text) for text in (html, report.read_text())]
+    assert undated[0] == undated[1]
+
+
+@pytest.mark.slow
+def test_a_study_killed_anywhere_ends_like_one_that_was_not(study, tmp_path):
+    folder, _ = study
+    whole = {p.relative_to(folder): p.read_bytes() for p in folder.glob("runs/survival/demo/*/predictions.csv")}
+    kills = 0
+    for delay in (12, 16, 22, 30, 40):
+        process = subprocess.Popen([sys.executable, "-m", "glioma_os", "stage=study", *TINY], cwd=tmp_path)
+        try:
+            process.wait(delay)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills += 1
+    assert kills >= 3
+    assert run(tmp_path, "stage=study", *TINY).returncode == 0
+    again = {p.relative_to(tmp_path): p.read_bytes() for p in tmp_path.glob("runs/survival/demo/*/predictions.csv")}
+    assert again == whole
+
+
+@pytest.mark.slow
+def test_the_wheel_works_in_an_empty_folder(tmp_path):
+    from tests.conftest import REPOSITORY
+
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", tmp_path / "dist", REPOSITORY], check=True
+    )
+    target = tmp_path / "site"
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    shutil.unpack_archive(wheel, target, "zip")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(target)}
+    code = "import glioma_os.__main__ as m; assert '/site/' in m.__file__; m.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "stage=study", *TINY], cwd=empty, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert (empty / done.stdout.strip().splitlines()[-1]).exists()
