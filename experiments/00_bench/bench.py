@@ -1,4 +1,4 @@
-"""Peers and ours side by side in one run, in turn, medians: `make bench`. Writes results.json and the README's table."""
+"""Peers and ours side by side in one run, in turn, medians: `make bench`. Writes results.json."""
 
 import json
 import os

@@ -135,6 +135,16 @@ class Setting:
             raise DataError(f"cohort {self.cohort().name}", f"no eligible patient found ({reasons})", "Check the table")
         return kept, reasons
 
+    @property
+    def repeats(self) -> int:
+        """Repeats of the outer folds. `auto`: one where each repeat fine-tunes its own segmenters, else ten."""
+        given = self.cfg.validation.repeats
+        if given != "auto":
+            return int(given)
+        latents = self.cfg.features.kind == "latents"
+        own = self.cfg.finetuning["from"] == "own" and self.cfg.validation.leak_policy == "strict"
+        return 1 if latents and own else 10
+
     @cached_property
     def folds(self) -> Folds:
         """Outer folds of the survival cohort: shared by the segmenter's fine-tuning and the heads."""
@@ -142,7 +152,7 @@ class Setting:
         validation = self.cfg.validation
         return make_folds(
             [case.patient_id for case in cases], survival_strata(cases), int(validation.folds),
-            int(validation.repeats), int(self.cfg.seed),
+            self.repeats, int(self.cfg.seed),
         )  # fmt: skip
 
 

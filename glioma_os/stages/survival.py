@@ -117,7 +117,7 @@ def _summary(
         "patients": len({case.patient_id for case in cases}),
         "deaths": sum(bool(case.outcome and case.outcome.event) for case in cases),
         "endpoint": plain(setting.cfg.endpoint),
-        "validation": plain(setting.cfg.validation),
+        "validation": plain(setting.cfg.validation) | {"repeats": setting.repeats},
         "undetermined": result.undetermined,
         "seen_by_encoder": result.seen_by_encoder,
         "seen_by_pretraining": len({case.patient_id for case in cases} & set(seen)),

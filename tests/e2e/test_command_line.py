@@ -119,7 +119,7 @@ def table(tmp_path):
 def test_a_sweep_over_heads_on_a_table(tmp_path, table):
     done = run(
         tmp_path, "stage=survival", "features=none", "cohort=brats_table", f"cohort.table={table}", "head=cox,logistic",
-        "endpoint=binary_median", "validation=repeated", "-m",
+        "endpoint=binary_median", "-m",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     assert len(list(tmp_path.glob("runs/survival/study/*/scores.csv"))) == 2

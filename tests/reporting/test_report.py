@@ -1,0 +1,140 @@
+import base64
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_curve
+
+from glioma_os import NOTICE
+from glioma_os.fusion.scores import Score
+from glioma_os.reporting import figures
+from glioma_os.reporting.predictions import by_exposure, survival_figures
+from glioma_os.reporting.published import MARASI_2025
+from glioma_os.reporting.report import SettingPage, render
+from glioma_os.reporting.tables import best_fused, comparison_rows, facts, headline, score_rows, warnings
+
+AGE = ["logistic", "age"]
+
+
+def line(head, block, metric, value, delta=(0.0, 0.0, 0.0)):
+    return Score(head, block, metric, value, value - 0.1, value + 0.1, 90, *delta, 0)
+
+
+SCORES = [
+    line(head, block, metric, value, delta)
+    for metric in ("auc", "f1_weighted", "accuracy", "c_index")
+    for head, block, value, delta in (
+        ("logistic", "age", 0.6, (0, 0, 0)),
+        ("mlp", "fused", 0.7, (0.1, 0.02, 0.2)),
+        ("xgboost", "fused", 0.65, (0.05, -0.05, 0.15)),
+    )
+]
+SUMMARY = {
+    "patients": 40, "leak_policy": "paper_like", "seen_by_encoder": 3, "seen_by_pretraining": 7, "undetermined": 2.0,
+    "configurations": 4, "settings_tried": 9, "patients_per_parameter": {"mlp fused": 5.5},
+    "endpoint": {"name": "binary_median", "kind": "classes", "cuts_days": None, "quantiles": [0.5]},
+    "validation": {"repeats": 2, "folds": 5, "inner_folds": 3, "replicates": 2000, "clinical": "age"},
+}  # fmt: skip
+
+
+@pytest.fixture
+def frame():
+    rng = np.random.default_rng(0)
+    rows = []
+    for head, block in (("logistic", "age"), ("mlp", "fused")):
+        for k in range(60):
+            risk = rng.random()
+            rows.append([head, block, f"c{k:02d}", f"p{k:02d}", 0, k % 3, 100 + 900 * rng.random() * (1.3 - risk),
+                         int(k % 9 > 0), k % 2, risk, risk, 1 - risk])  # fmt: skip
+    names = ["head", "block", "case_id", "patient_id", "repeat", "fold", "time_days", "event", "class", "risk",
+             "p_class_0", "p_class_1"]  # fmt: skip
+    return pd.DataFrame(rows, columns=names)
+
+
+def test_the_best_fused_row_is_found_and_said_with_its_difference():
+    best = best_fused(SCORES)
+    assert (best.head, best.value) == ("mlp", 0.7)
+    text = headline(best, AGE, SUMMARY)
+    assert "AUC 0.70 [0.60, 0.80], n = 90: MLP on images + age" in text and "+0.100 [+0.020, +0.200]" in text
+    assert "the images add to age" in text
+    weak = next(s for s in SCORES if s.head == "xgboost")
+    assert "no evidence that the images add to age" in headline(weak, AGE, SUMMARY)
+    assert best_fused([s for s in SCORES if s.block == "age"]) is None
+
+
+def test_the_papers_head_is_compared_not_the_best_one():
+    rows = comparison_rows("Besta2CH", SCORES, AGE)
+    assert [(r.metric, r.published, r.obtained) for r in rows] == [
+        ("F1 (weighted)", "0.65 (XGBoost)", "0.65"),
+        ("AUC", "0.70 (MLP)", "0.70"),
+        ("Accuracy", "0.66 (XGBoost)", "0.65"),
+    ]
+    assert all(row.interval.startswith("[") and row.n == 90 and row.difference for row in rows)
+    assert comparison_rows("Elsewhere", SCORES, AGE) == []
+    assert set(MARASI_2025) == {"BraTS4CH", "BraTS2CH", "Besta2CH"}
+
+
+def test_every_row_has_a_difference_and_the_reference_is_named():
+    metrics, rows = score_rows(SCORES, AGE, best_fused(SCORES), "age")
+    assert metrics == ("auc", "f1_weighted", "accuracy", "c_index")
+    assert [row.difference for row in rows][0] == "reference" and [row.emphasis for row in rows] == [False, True, False]
+    assert all(re.fullmatch(r"\[-?\d\.\d\d, -?\d\.\d\d\]", cell[1]) for row in rows for cell in row.cells)
+
+
+def test_facts_and_warnings_say_what_a_reviewer_asks():
+    text = " ".join(f"{term}: {value}" for term, value in facts(SUMMARY, best_fused(SCORES), "seen: C 0.6"))
+    for words in (
+        "2 patients censored",
+        "2 × 5 outer folds",
+        "paper_like",
+        "fine-tuning saw: 3",
+        "7 of 40",
+        "9 settings",
+    ):
+        assert words in text
+    assert "By exposure" in text and "5.5" in text
+    assert len(warnings(SUMMARY)) == 2 and not warnings({**SUMMARY, "patients": 200, "leak_policy": "strict"})
+
+
+def test_figures_are_whole_and_the_same_twice(frame):
+    best = best_fused(SCORES)
+    drawn = survival_figures(frame, SCORES, best, AGE, "age")
+    assert len(drawn) == 3 and all(f.startswith("<svg") and f.rstrip().endswith("</svg>") for f in drawn)
+    assert drawn == survival_figures(frame, SCORES, best, AGE, "age")
+    rows = [("a", 0.6, 0.5, 0.7, True)]
+    assert figures.forest(rows, "t", "AUC", 0.5).startswith("<svg")
+    assert figures.dice_boxes({"wt": np.array([0.5, 0.9])}, "t").startswith("<svg")
+    own = frame[frame["head"] == "mlp"]
+    x, y, _ = roc_curve(own["class"] == 0, own["risk"])
+    assert figures.roc([("mlp", x, y, "AUC", figures.BLUE)], "t").startswith("<svg")
+
+
+def test_overlays_are_pictures():
+    planes = np.zeros((3, 30, 40), np.uint8)
+    planes[0, 5:25, 5:35] = 100
+    planes[1, 10:15, 10:20] = 7
+    uri = figures.overlay(planes)
+    assert base64.b64decode(uri.split(",")[1]).startswith(b"\x89PNG")
+
+
+def test_exposure_is_told_apart(frame):
+    best = best_fused(SCORES)
+    text = by_exposure(frame, best, [f"p{k:02d}" for k in range(30)], 0)
+    assert text.count("n = 30") == 2 and "seen: C" in text and "not seen: C" in text
+    assert "too few" in by_exposure(frame, best, ["p00"], 0) and by_exposure(frame, best, [], 0) is None
+
+
+def test_the_page_escapes_and_carries_the_notice():
+    page = SettingPage(
+        name="<script>",
+        subtitle="s",
+        headline="h",
+        flow=[("cases", 3)],
+        metrics=("auc",),
+        scores=[],
+        facts=[],
+        groups=[],
+    )
+    html = render("T", "lead", [], [page], [("Seed", "7")], "now")
+    assert "<script>" not in html and "&lt;script&gt;" in html and html.count(NOTICE) == 2
