@@ -78,7 +78,7 @@ def test_the_papers_head_is_compared_not_the_best_one():
 def test_every_row_has_a_difference_and_the_reference_is_named():
     metrics, rows = score_rows(SCORES, AGE, best_fused(SCORES), "age")
     assert metrics == ("auc", "f1_weighted", "accuracy", "c_index")
-    assert [row.difference for row in rows][0] == "reference" and [row.emphasis for row in rows] == [False, True, False]
+    assert rows[0].difference == "reference" and [row.emphasis for row in rows] == [False, True, False]
     assert all(re.fullmatch(r"\[-?\d\.\d\d, -?\d\.\d\d\]", cell[1]) for row in rows for cell in row.cells)
 
 
