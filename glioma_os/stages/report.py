@@ -25,7 +25,7 @@ from glioma_os.reporting.tables import (
 )
 from glioma_os.stages.segment import dice_rows, dice_summary
 from glioma_os.stages.segmenter import Segmenter
-from glioma_os.stages.setting import Setting
+from glioma_os.stages.setting import Setting, settings_of, study_run
 from glioma_os.stages.survival import read_scores
 from glioma_os.training.progress import say
 from glioma_os.training.run import Run
@@ -138,7 +138,6 @@ def build_report(cfg: DictConfig, settings: list[Setting], runs: dict[str, Run],
 
 def main(cfg: DictConfig) -> None:
     """Writes the report of a finished study anew."""
-    from glioma_os.stages.study import settings_of, study_run
     from glioma_os.stages.survival import survive
 
     settings = settings_of(cfg)

@@ -6,6 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from hydra import compose
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from glioma_os.cohorts.cohort import Cohort
@@ -17,6 +19,7 @@ from glioma_os.training.progress import track
 from glioma_os.training.run import Run
 from glioma_os.volumes.store import VolumeStore
 
+STUDY_RECIPE = 1  # raise when a change alters what a study does
 LEAK_POLICIES = ("strict", "report", "paper_like")
 
 
@@ -173,3 +176,33 @@ def prepare(module: Any) -> None:
     if waiting:
         for case in track(waiting, len(waiting), f"Preparing {module.cohort.name}"):
             module.store.prepare(case, module.recipe)
+
+
+def settings_of(cfg: DictConfig) -> list[Setting]:
+    """One Setting for every entry of `settings`: the command line's configuration with that entry's overrides."""
+    named = plain(cfg.settings)
+    if not named:
+        return [Setting(cfg, cfg.setting)]
+    own = list(HydraConfig.get().overrides.task)
+    out = []
+    for name, overrides in named.items():
+        if not isinstance(overrides, list):
+            raise ConfigError(f"settings.{name}", f"{overrides!r} found → a list of overrides", "Write [key=value, …]")
+        out.append(Setting(compose("config", overrides=[*own, *overrides]), name))
+    return out
+
+
+def study_run(cfg: DictConfig, settings: list[Setting]) -> Run:
+    """The study's own run: keyed by its configuration and by its cohorts' files, without reading a voxel."""
+    own = plain(cfg)
+    for name in ("stage", "paths", "logger"):
+        own.pop(name, None)
+    prints = {}
+    for setting in settings:
+        cohorts = ["cohort"]
+        if setting.cfg.features.kind == "latents":
+            cohorts += ["pretraining.cohort"] * (setting.cfg.pretraining["from"] == "cohort")
+            cohorts += ["finetuning.cohort"] * (setting.cfg.finetuning["from"] == "cohort")
+        prints[setting.name] = {key: setting.cohort(key).fingerprint() for key in cohorts}
+    key = {"recipe": STUDY_RECIPE, "config": own, "cohorts": prints}
+    return settings[0].run("study", key)

@@ -4,47 +4,10 @@ from __future__ import annotations
 
 import time
 
-from hydra import compose
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from glioma_os.errors import ConfigError
-from glioma_os.stages.build import plain
-from glioma_os.stages.setting import Setting
+from glioma_os.stages.setting import settings_of, study_run
 from glioma_os.training.progress import say
-from glioma_os.training.run import Run
-
-RECIPE = 1  # raise when a change alters what a study does
-
-
-def settings_of(cfg: DictConfig) -> list[Setting]:
-    """One Setting for every entry of `settings`: the command line's configuration with that entry's overrides."""
-    named = plain(cfg.settings)
-    if not named:
-        return [Setting(cfg, cfg.setting)]
-    own = list(HydraConfig.get().overrides.task)
-    out = []
-    for name, overrides in named.items():
-        if not isinstance(overrides, list):
-            raise ConfigError(f"settings.{name}", f"{overrides!r} found → a list of overrides", "Write [key=value, …]")
-        out.append(Setting(compose("config", overrides=[*own, *overrides]), name))
-    return out
-
-
-def study_run(cfg: DictConfig, settings: list[Setting]) -> Run:
-    """The study's own run: keyed by its configuration and by its cohorts' files, without reading a voxel."""
-    own = plain(cfg)
-    for name in ("stage", "paths", "logger"):
-        own.pop(name, None)
-    prints = {}
-    for setting in settings:
-        cohorts = ["cohort"]
-        if setting.cfg.features.kind == "latents":
-            cohorts += ["pretraining.cohort"] * (setting.cfg.pretraining["from"] == "cohort")
-            cohorts += ["finetuning.cohort"] * (setting.cfg.finetuning["from"] == "cohort")
-        prints[setting.name] = {key: setting.cohort(key).fingerprint() for key in cohorts}
-    key = {"recipe": RECIPE, "config": own, "cohorts": prints}
-    return settings[0].run("study", key)
 
 
 def main(cfg: DictConfig) -> None:

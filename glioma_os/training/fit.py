@@ -39,8 +39,13 @@ class TrainerOptions:
     def __post_init__(self) -> None:
         if self.accelerator not in ("cpu", "gpu"):
             raise ConfigError("trainer.accelerator", f"{self.accelerator!r} found → cpu or gpu expected", "Correct it")
-        if self.devices < 1 or self.accumulate < 1 or self.checkpoint_every < 1:
-            raise ConfigError("trainer", "devices, accumulate and checkpoint_every must be 1 or more", "Correct it")
+        if self.accumulate < 1 or self.checkpoint_every < 1:
+            raise ConfigError("trainer", "accumulate and checkpoint_every must be 1 or more", "Correct it")
+        if self.devices != 1:
+            # Several ranks would wait for each other at the run directory's lock.
+            raise ConfigError(
+                "trainer.devices", f"{self.devices} found → 1 expected", "Run settings side by side instead"
+            )
         if self.accelerator == "gpu" and torch.cuda.device_count() < self.devices:
             raise EnvironmentFault(
                 "trainer=gpu", f"{torch.cuda.device_count()} GPUs found → {self.devices} expected", "Use trainer=cpu"
@@ -86,12 +91,10 @@ def fit_segmenter(
     trainer = pl.Trainer(
         accelerator=options.accelerator,
         devices=options.devices,
-        strategy="ddp" if options.devices > 1 else "auto",
         precision=options.resolved_precision(),
         max_epochs=epochs,
         accumulate_grad_batches=options.accumulate,
         reload_dataloaders_every_n_epochs=1,
-        use_distributed_sampler=False,
         logger=build_loggers(folder=run.folder, job_type=run.stage, **logger),
         callbacks=[
             FiniteGuard(),
