@@ -87,8 +87,8 @@ def _segmentation(setting: Setting) -> tuple[str, str, list[tuple[str, str]], li
     """Dice figure, its sentence, overlays, and the parameter groups of fine-tuning; empty without a segmenter."""
     if setting.cfg.features.kind != "latents":
         return "", "", [], []
+    from glioma_os.stages.fitting import pretrain
     from glioma_os.stages.segment import segmenters
-    from glioma_os.stages.segmenter import pretrain
 
     parent = pretrain(setting)
     found = [s for s in segmenters(setting).values() if parent is None or s.run != parent.run]

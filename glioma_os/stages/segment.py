@@ -9,7 +9,8 @@ from omegaconf import DictConfig
 
 from glioma_os.errors import ConfigError
 from glioma_os.records import Region
-from glioma_os.stages.segmenter import Segmenter, finetune, pretrain
+from glioma_os.stages.fitting import finetune, pretrain
+from glioma_os.stages.segmenter import Segmenter
 from glioma_os.stages.setting import Setting
 from glioma_os.training.progress import say
 
