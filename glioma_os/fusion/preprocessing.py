@@ -34,7 +34,7 @@ def _medians(values: Array) -> Array:
 
 
 class FoldPreprocessor:
-    """Clinical: median for what is missing, an indicator beside it, z-score. Features: z-score, whitened PCA.
+    """Clinical: median for what is missing, an indicator beside it, z-score. Features: median, z-score, whitened PCA.
 
     `age_in_pca` reduces clinical and features together (the paper's wording); otherwise the clinical columns stand
     beside the components. `n_components=None` keeps the features unreduced. Blocks may have no column at all.
@@ -51,7 +51,8 @@ class FoldPreprocessor:
         missing = np.isnan(clinical)
         self._indicated = np.flatnonzero(missing.any(axis=0) & ~missing.all(axis=0))
         self._clinical = Standard.of(self._filled(clinical))
-        self._features = Standard.of(self._checked(features))
+        self._feature_medians = _medians(features)
+        self._features = Standard.of(self._whole(features))
         wide = self._wide(clinical, features)
         reduced = features.shape[1] and self.n_components is not None
         self._projection = self._whitening(wide, self.n_components or 0) if reduced else None
@@ -78,12 +79,12 @@ class FoldPreprocessor:
 
     def _wide(self, clinical: Array, features: Array) -> Array:
         """What PCA sees."""
-        scaled = self._features.apply(self._checked(features))
+        scaled = self._features.apply(self._whole(features))
         return np.hstack([self._clinical.apply(self._filled(clinical)), scaled]) if self.age_in_pca else scaled
 
-    @staticmethod
-    def _checked(features: Array) -> Array:
-        if not np.isfinite(features).all():
-            bad = int((~np.isfinite(features)).any(axis=1).sum())
-            raise DataError("features", f"{bad} of {len(features)} rows are not finite", "Extract them again")
-        return features.astype(float)
+    def _whole(self, features: Array) -> Array:
+        """Features with the training median where a value is missing; an infinite one is a DataError."""
+        if np.isinf(features).any():
+            bad = int(np.isinf(features).any(axis=1).sum())
+            raise DataError("features", f"{bad} of {len(features)} rows are infinite", "Extract them again")
+        return np.where(np.isnan(features), self._feature_medians, features).astype(float)

@@ -62,3 +62,11 @@ def test_bad_inputs_are_errors():
     broken[3, 1] = np.inf
     with pytest.raises(DataError, match="1 of 40"):
         FoldPreprocessor(3).fit(CLINICAL, broken)
+
+
+def test_a_missing_feature_takes_the_training_median():
+    holes, filled = FEATURES.copy(), FEATURES.copy()
+    holes[5, 2] = np.nan
+    filled[5, 2] = np.nanmedian(holes[:, 2])
+    out = [FoldPreprocessor(3).fit(CLINICAL, f).transform(CLINICAL, f) for f in (holes, filled)]
+    assert np.array_equal(*out)
