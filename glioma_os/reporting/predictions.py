@@ -38,7 +38,7 @@ def survival_figures(frame: pd.DataFrame, scores: list[Score], best: Score, age:
     halves = risk > np.median(risk)
     p = log_rank(time_days, event, halves).p if halves.any() and not halves.all() else float("nan")
     name = f"{HEAD_NAMES[best.head]}, {block_name(best.block, clinical)}"
-    out = [figures.km_by_risk(time_days, event, risk, p, f"Survival by predicted risk: {name}")]
+    out = [figures.km_by_risk(time_days, event, risk, p, f"Survival by predicted risk\n{name}")]
     if "p_class_1" not in own or "p_class_2" in own:
         return out
     curves = []
@@ -50,13 +50,13 @@ def survival_figures(frame: pd.DataFrame, scores: list[Score], best: Score, age:
         line = by_name[key]
         label = f"{HEAD_NAMES[key[0]]}, {block_name(key[1], clinical)}"
         curves.append((label, x, y, f"AUC {line.value:.2f} {bracket(line.low, line.high)}", colour))
-    out.append(figures.roc(curves, "Short against long survival"))
+    out.append(figures.roc(curves, "Short against long survival\n"))
     known = own[own["cls"] >= 0]
     happened, chance = (known["cls"] == 0).to_numpy(float), known["p_class_0"].to_numpy(float)
     bins = reliability(chance, happened, bins=min(6, max(2, len(known) // 20)))
     fit = recalibration(chance, happened)
     text = f"slope {fit.slope:.2f} (ideal 1)\nintercept {fit.intercept:+.2f} (ideal 0)\nn = {len(known)}"
-    out.append(figures.calibration(bins.predicted, bins.observed, bins.low, bins.high, text, f"Calibration: {name}"))
+    out.append(figures.calibration(bins.predicted, bins.observed, bins.low, bins.high, text, f"Calibration\n{name}"))
     return out
 
 

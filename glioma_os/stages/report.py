@@ -98,12 +98,18 @@ def _segmentation(setting: Setting) -> tuple[str, str, list[tuple[str, str]], li
     if not rows:
         return "", "", [], groups
     values = {r: np.array([float(row[f"dice_{r}"]) for row in rows]) for r in ("wt", "tc", "et")}
-    summary = dice_summary(rows, int(setting.cfg.seed))
-    after = "fine-tuning" if scored == found else "pre-training"
-    text = f"After {after}, on the scanner's own grid, n = {len(rows)}: " + ", ".join(
-        f"{r.upper()} {summary[r][0]:.3f} {bracket(summary[r][1], summary[r][2])}" for r in values
-    ) + ". A region empty in both masks counts 1, in one of them 0."  # fmt: skip
+    text = _dice_sentence("fine-tuning" if scored == found else "pre-training", rows, int(setting.cfg.seed))
+    if parent is not None and scored == found and dice_rows(parent):
+        text = _dice_sentence("pre-training", dice_rows(parent), int(setting.cfg.seed)) + " " + text
+    text += " A region empty in both masks counts 1, in one of them 0."
     return figures.dice_boxes(values, f"Dice, n = {len(rows)}"), text, _overlays(scored), groups
+
+
+def _dice_sentence(stage: str, rows: list[dict[str, str]], seed: int) -> str:
+    """Mean Dice of a stage's held-out cases, each with its interval."""
+    summary = dice_summary(rows, seed)
+    parts = (f"{r.upper()} {summary[r][0]:.3f} {bracket(summary[r][1], summary[r][2])}" for r in ("wt", "tc", "et"))
+    return f"After {stage}, on the scanner's own grid, n = {len(rows)}: {', '.join(parts)}."
 
 
 def build_report(cfg: DictConfig, settings: list[Setting], runs: dict[str, Run], study: Run) -> Path:
