@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 TINY = [
@@ -91,6 +93,20 @@ def test_the_report_is_made_again_from_the_runs(study):
     assert again.returncode == 0, again.stderr[-2000:]
     undated = [re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "", text) for text in (html, report.read_text())]
     assert undated[0] == undated[1]
+
+
+def test_masks_lie_on_the_scanners_grid(study):
+    folder, _ = study
+    done = run(folder, "stage=segment", *TINY, "segment.write_predictions=true")
+    assert done.returncode == 0 and "Dice after fine-tuning, n = 16" in done.stderr, done.stderr[-2000:]
+    masks = sorted(folder.glob("runs/finetune/demo/*/masks/*.nii.gz"))
+    assert len(masks) == 2 * 16  # two folds' segmenters, every case
+    for path in masks[:3]:
+        case = path.name.removesuffix("_seg.nii.gz")
+        (source,) = folder.glob(f"store/synthetic/*/{case}/{case}_t1.nii.gz")
+        mask, image = nib.load(path), nib.load(source)
+        assert mask.shape == image.shape and np.allclose(mask.affine, image.affine)
+        assert set(np.unique(np.asarray(mask.dataobj))) <= {0, 1, 2, 4}
 
 
 @pytest.mark.slow
