@@ -52,7 +52,7 @@ def test_every_number_has_an_interval_a_difference_and_an_n(study):
     tables = list(folder.glob("runs/survival/demo/*/scores.csv"))
     assert len(tables) == 3
     for path in tables:
-        rows = list(csv.DictReader(path.open()))
+        rows = list(csv.DictReader(path.read_text().splitlines()))
         heads = {(row["head"], row["block"]) for row in rows}
         assert {("majority", "none"), ("logistic", "age"), ("logistic", "fused"), ("cox", "fused")} <= heads
         for row in rows:
