@@ -109,20 +109,21 @@ def test_masks_lie_on_the_scanners_grid(study):
         assert set(np.unique(np.asarray(mask.dataobj))) <= {0, 1, 2, 4}
 
 
+def written(folder):
+    return sum(path.is_file() for path in folder.rglob("*"))
+
+
 @pytest.mark.slow
 def test_a_study_killed_anywhere_ends_like_one_that_was_not(study, tmp_path):
     folder, _ = study
     whole = {p.relative_to(folder): p.read_bytes() for p in folder.glob("runs/survival/demo/*/predictions.csv")}
-    kills = 0
-    for delay in (12, 16, 22, 30, 40):
+    files = written(folder)
+    for share in (0.05, 0.3, 0.6, 0.7, 0.8, 0.9, 0.97):
         process = subprocess.Popen([sys.executable, "-m", "glioma_os", "stage=study", *TINY], cwd=tmp_path)
-        try:
-            process.wait(delay)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            kills += 1
-    assert kills >= 3
+        while written(tmp_path) < share * files and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL, f"finished with {share} of the files"
     assert run(tmp_path, "stage=study", *TINY).returncode == 0
     again = {p.relative_to(tmp_path): p.read_bytes() for p in tmp_path.glob("runs/survival/demo/*/predictions.csv")}
     assert again == whole
