@@ -9,30 +9,32 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from glioma_os.fusion.folds import Folds, grouped_folds, split_rows
+from glioma_os.fusion.folds import grouped_folds
+from glioma_os.fusion.harmonization import Combat
 from glioma_os.fusion.heads.contract import Head, Prediction, Setting, Task
-from glioma_os.fusion.preprocessing import FoldPreprocessor
+from glioma_os.fusion.preprocessing import FoldPreprocessor, Preparation
 from glioma_os.fusion.rows import ClinicalSet, Rows
-from glioma_os.records import Array
+from glioma_os.records import Array, FeatureTable
 from glioma_os.survival.bootstrap import METRICS, Sample
-from glioma_os.survival.endpoints import Endpoint, classes
+from glioma_os.survival.endpoints import Endpoint, class_weights, classes
 
 
 class Block(NamedTuple):
-    """Which inputs a configuration sees."""
+    """Which inputs a configuration sees: clinical columns, and feature columns of these blocks."""
 
     name: str
     clinical: ClinicalSet | None
-    features: bool
+    features: tuple[str, ...] = ()
 
 
-AGE = Block("age", "age", False)
+AGE = Block("age", "age")
 
 
-def blocks_of(clinical: ClinicalSet, has_features: bool) -> list[Block]:
-    """Clinical alone, features alone, both. Age alone is the clinical block where nothing else is known."""
-    alone = Block("age" if clinical == "age" else "clinical", clinical, False)
-    return [alone, Block("features", None, True), Block("fused", clinical, True)] if has_features else [alone]
+def blocks_of(clinical: ClinicalSet, feature_blocks: Sequence[str]) -> list[Block]:
+    """Age; all that is known clinically, where asked for; each block of features alone; all of it fused."""
+    found = [AGE] if clinical == "age" else [AGE, Block("clinical", clinical)]
+    found += [Block(name, None, (name,)) for name in feature_blocks]
+    return found + ([Block("fused", clinical, tuple(feature_blocks))] if feature_blocks else [])
 
 
 class Candidate(NamedTuple):
@@ -42,11 +44,20 @@ class Candidate(NamedTuple):
     n_components: int | None
 
 
+class Choice(NamedTuple):
+    """The best candidate of a search: its mean inner score, and the risks (training rows,) from the inner folds."""
+
+    candidate: Candidate
+    score: float
+    risk: Array
+
+
 @dataclass(frozen=True)
 class Split:
-    """One outer fold. `cuts` come from its training rows; `classes` (all rows) are under those cuts.
+    """One outer fold. `cuts` come from its training rows; `classes` and `weights` (all rows) are under those cuts.
 
-    `inner` holds (fit, check) row indices within the training rows; `features` (all rows, f), f = 0 without any.
+    `inner` holds (fit, check) row indices within the training rows; `features` (all rows, f), f = 0 without any, and
+    `blocks` the block of each column.
     """
 
     repeat: int
@@ -55,65 +66,74 @@ class Split:
     test: Array
     cuts: Array
     classes: Array
+    weights: Array
     inner: list[tuple[Array, Array]]
     features: Array
+    blocks: tuple[str, ...]
     seed: int
     _inputs: dict[tuple[Block, int | None, int], tuple[Array, Array]] = field(
         default_factory=dict, init=False, repr=False
     )
 
     def inputs(
-        self, rows: Rows, block: Block, n_components: int | None, age_in_pca: bool, inner: int | None
+        self, rows: Rows, block: Block, n_components: int | None, how: Preparation, inner: int | None
     ) -> tuple[Array, Array]:
-        """Preprocessed (fit rows, predicted rows), learnt on the fit rows alone and kept for the next head."""
+        """Prepared (fit rows, predicted rows), learnt on the fit rows alone and kept for the next head."""
         key = (block, n_components, -1 if inner is None else inner)
         if key not in self._inputs:
             fit, held = (self.train, self.test) if inner is None else self.inner[inner]
             clinical = rows.columns(block.clinical) if block.clinical else np.empty((len(rows.time), 0))
-            features = self.features if block.features else self.features[:, :0]
+            features = self.features[:, [own in block.features for own in self.blocks]]
+            combat = Combat(how.combat_reference) if how.combat else None
             with threadpool_limits(1):  # as in Head.fit_predict
-                preprocessor = FoldPreprocessor(n_components, age_in_pca).fit(clinical[fit], features[fit])
+                preprocessor = FoldPreprocessor(n_components, how.age_in_pca, combat)
+                preprocessor.fit(clinical[fit], features[fit], rows.sites_of(fit))
                 self._inputs[key] = (
-                    preprocessor.transform(clinical[fit], features[fit]),
-                    preprocessor.transform(clinical[held], features[held]),
+                    preprocessor.transform(clinical[fit], features[fit], rows.sites_of(fit)),
+                    preprocessor.transform(clinical[held], features[held], rows.sites_of(held)),
                 )
         return self._inputs[key]
 
 
 def make_split(
-    rows: Rows, folds: Folds, repeat: int, fold: int, endpoint: Endpoint, inner_folds: int, features: Array, seed: int
-) -> Split:
-    """Cuts, classes and inner folds of one outer fold, from its training rows."""
-    train, test = split_rows(rows, folds, repeat, fold)
+    rows: Rows, train: Array, test: Array, endpoint: Endpoint, inner_folds: int, table: FeatureTable | None,
+    number: tuple[int, int], seed: int,
+) -> Split:  # fmt: skip
+    """Cuts, classes, weights and inner folds of one outer fold, from its training rows. `number`: repeat and fold."""
     cuts = endpoint.fit_cuts(rows.time[train], rows.event[train])
     of_rows = classes(rows.time, rows.event, cuts)
+    weights = np.ones(len(rows.time))
+    if endpoint.n_classes and endpoint.censored == "ipcw":
+        weights = class_weights(rows.time, rows.event, cuts, np.isin(np.arange(len(weights)), train))
     late = rows.time > np.median(rows.time[train])
     strata = of_rows if endpoint.n_classes else 2 * rows.event + late
-    own_seed = int(np.random.SeedSequence([seed, repeat, fold]).generate_state(1)[0] >> 1)
-    number = grouped_folds([rows.patient_ids[row] for row in train], strata[train], inner_folds, own_seed)
-    inner = [(train[number != k], train[number == k]) for k in range(inner_folds)]
-    return Split(repeat, fold, train, test, cuts, of_rows, inner, features, own_seed)
+    own_seed = int(np.random.SeedSequence([seed, *number]).generate_state(1)[0] >> 1)
+    fold = grouped_folds([rows.patient_ids[row] for row in train], strata[train], inner_folds, own_seed)
+    inner = [(train[fold != k], train[fold == k]) for k in range(inner_folds)]
+    values = np.empty((len(rows.time), 0)) if table is None else table.rows(list(rows.case_ids))
+    blocks = () if table is None else table.blocks
+    return Split(*number, train, test, cuts, of_rows, weights, inner, values, blocks, own_seed)
 
 
 @dataclass(frozen=True)
 class Planner:
-    """Makes the tasks of every head from the same splits and the same preprocessed inputs."""
+    """Makes the tasks of every head from the same splits and the same prepared inputs."""
 
     rows: Rows
     splits: Sequence[Split]
     endpoint: Endpoint
-    n_components: Sequence[int | None]
-    age_in_pca: bool
+    how: Preparation
+    horizons_days: Array
 
     def candidates(self, head: Head, block: Block) -> list[Candidate]:
         """The search space of a head on a block."""
-        reductions = self.n_components if block.features else [None]
+        reductions = self.how.n_components if block.features else (None,)
         return [Candidate(setting, reduction) for reduction in reductions for setting in head.settings()]
 
     def task(self, split: Split, block: Block, candidate: Candidate, inner: int | None = None) -> Task:
-        """The refit of an outer fold, or one inner fit."""
+        """The refit of an outer fold, or one inner fit (which needs no curves)."""
         fit = split.train if inner is None else split.inner[inner][0]
-        known, held = split.inputs(self.rows, block, candidate.n_components, self.age_in_pca, inner)
+        known, held = split.inputs(self.rows, block, candidate.n_components, self.how, inner)
         return Task(
             known,
             self.rows.time[fit],
@@ -124,26 +144,26 @@ class Planner:
             (split.seed + (0 if inner is None else inner + 1)) % 2**31,
             self.endpoint.n_classes,
             split.cuts,
+            split.weights[fit],
+            self.horizons_days if inner is None else np.empty(0),
         )
 
-    def choose(self, head: Head, blocks: Sequence[Block]) -> dict[tuple[int, Block], Candidate]:
+    def choose(self, head: Head, blocks: Sequence[Block]) -> dict[tuple[int, Block], Choice]:
         """The candidate with the best mean inner AUC or C, for every split and block, by one call of the head."""
         searches = [
             (place, block, candidate, inner)
             for place, split in enumerate(self.splits)
             for block in blocks
-            if len(self.candidates(head, block)) > 1
             for candidate in self.candidates(head, block)
             for inner in range(len(split.inner))
         ]
         tasks = [self.task(self.splits[place], block, candidate, inner) for place, block, candidate, inner in searches]
-        scores: dict[tuple[int, Block], list[float]] = {}
-        for (place, block, _, inner), prediction in zip(searches, head.fit_predict(tasks), strict=True):
-            scores.setdefault((place, block), []).append(self._inner_score(self.splits[place], inner, prediction))
+        found: dict[tuple[int, Block], list[Prediction]] = {}
+        for (place, block, _, _), prediction in zip(searches, head.fit_predict(tasks), strict=True):
+            found.setdefault((place, block), []).append(prediction)
         return {
-            (place, block): self._best(self.candidates(head, block), scores.get((place, block)))
-            for place in range(len(self.splits))
-            for block in blocks
+            (place, block): self._best(self.splits[place], self.candidates(head, block), predictions)
+            for (place, block), predictions in found.items()
         }
 
     def _inner_score(self, split: Split, inner: int, prediction: Prediction) -> float:
@@ -152,13 +172,21 @@ class Planner:
             self.rows.time[held], self.rows.event[held], prediction.risk, split.classes[held], prediction.probabilities
         )
         metric = METRICS["auc" if self.endpoint.n_classes else "c_index"]
-        return float(metric(sample, np.ones((1, len(held))))[0])
+        weights = split.weights[held] if self.endpoint.n_classes else np.ones(len(held))
+        return float(metric(sample, weights[None])[0])
 
-    @staticmethod
-    def _best(candidates: list[Candidate], scores: list[float] | None) -> Candidate:
-        """Inner folds without both classes say nothing; where none says anything the first candidate is taken."""
-        if scores is None:
-            return candidates[0]
-        table = np.array(scores).reshape(len(candidates), -1)
+    def _best(self, split: Split, candidates: list[Candidate], predictions: list[Prediction]) -> Choice:
+        """`predictions`: candidate by candidate, inner fold by inner fold.
+
+        Inner folds without both classes say nothing; where none says anything the first candidate is taken.
+        """
+        folds = range(len(split.inner))
+        table = np.array([self._inner_score(split, k % len(folds), p) for k, p in enumerate(predictions)])
+        table = table.reshape(len(candidates), -1)
         told = ~np.isnan(table).all(axis=0)
-        return candidates[int(np.argmax(table[:, told].mean(axis=1)))] if told.any() else candidates[0]
+        means = table[:, told].mean(axis=1) if told.any() else np.full(len(candidates), 0.5)
+        best = int(np.argmax(means))
+        place = np.argsort(np.concatenate([held for _, held in split.inner]), kind="stable")
+        risk = np.concatenate([predictions[best * len(folds) + k].risk for k in folds])[place]
+        order = np.argsort(np.argsort(split.train, kind="stable"), kind="stable")
+        return Choice(candidates[best], float(means[best]), risk[order])

@@ -39,17 +39,21 @@ def clinical_columns(cases: Sequence[Case], which: ClinicalSet) -> tuple[Array, 
 
 @dataclass(frozen=True)
 class Rows:
-    """One entry per case. `time` in days, `event` True = died; `clinical` (n, columns) in CLINICAL_NAMES order."""
+    """One entry per case. `time` in days, `event` True = died; `clinical` (n, columns) in CLINICAL_NAMES order;
+    `sites` blank where it is not recorded."""
 
     case_ids: tuple[str, ...]
     patient_ids: tuple[str, ...]
     time: Array
     event: Array
     clinical: Array
+    sites: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.case_ids)
-        shapes = (len(self.patient_ids), len(self.time), len(self.event), len(self.clinical))
+        if not self.sites:
+            object.__setattr__(self, "sites", ("",) * n)
+        shapes = (len(self.patient_ids), len(self.time), len(self.event), len(self.clinical), len(self.sites))
         if not n or any(found != n for found in shapes) or len(set(self.case_ids)) != n:
             raise DataError("rows", f"{shapes} entries for {n} case ids → one each, no id twice", "Check the cohort")
 
@@ -70,8 +74,27 @@ class Rows:
             np.array([outcome.time_days for outcome in outcomes], dtype=float),
             np.array([outcome.event for outcome in outcomes], dtype=bool),
             clinical_columns(cases, "clinical")[0],
+            tuple(case.site or "" for case in cases),
+        )
+
+    def and_others(self, others: Rows) -> Rows:
+        """These rows, then those. A case or patient id on both sides is a DataError."""
+        shared = {*self.case_ids, *self.patient_ids} & {*others.case_ids, *others.patient_ids}
+        if shared:
+            raise DataError("cohorts", f"id {min(shared)!r} stands in both → ids of their own expected", "Rename ids")
+        return Rows(
+            self.case_ids + others.case_ids,
+            self.patient_ids + others.patient_ids,
+            np.concatenate([self.time, others.time]),
+            np.concatenate([self.event, others.event]),
+            np.vstack([self.clinical, others.clinical]),
+            self.sites + others.sites,
         )
 
     def columns(self, which: ClinicalSet) -> Array:
         """The chosen clinical columns, (n, 1 or 6), NaN = not recorded."""
         return self.clinical[:, :1] if which == "age" else self.clinical
+
+    def sites_of(self, places: Array) -> list[str]:
+        """Sites of some rows."""
+        return [self.sites[place] for place in places]

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from glioma_os.errors import ConfigError
-from glioma_os.fusion.validation import Configuration, ValidationResult
+from glioma_os.fusion.results import Configuration, ValidationResult
 from glioma_os.records import Array
 from glioma_os.survival.bootstrap import (
     CLASS_METRICS,
     METRICS,
     TIME_METRICS,
-    Metric,
     Sample,
     bootstrap_weights,
     interval,
@@ -26,7 +25,8 @@ from glioma_os.survival.endpoints import Endpoint
 class Score:
     """One number. `n` patients it rests on (mean over repeats where the cuts move); `dropped` replicates without it.
 
-    `delta_to_age` with its paired interval: this configuration minus age alone, on the same replicates.
+    `delta_to_age` with its paired interval: this configuration minus age alone, on the same replicates;
+    `delta_to_clinical` likewise, NaN where no clinical row stands there.
     """
 
     head: str
@@ -40,6 +40,9 @@ class Score:
     delta_low: float
     delta_high: float
     dropped: int
+    delta_to_clinical: float = float("nan")
+    clinical_low: float = float("nan")
+    clinical_high: float = float("nan")
 
 
 def score(result: ValidationResult, endpoint: Endpoint, replicates: int = 2000, seed: int = 0) -> list[Score]:
@@ -70,37 +73,34 @@ def samples_of(result: ValidationResult, configuration: Configuration) -> list[S
 
 def _of_metric(result: ValidationResult, name: str, weights: Array) -> list[Score]:
     metric = METRICS[name]
-    reference = _averaged(metric, samples_of(result, result.age), weights)
-    lines = []
+    n = round(float(np.mean([_patients(result, metric.uses(sample)) for sample in samples_of(result, result.age)])))
+    found = {}
     for configuration in result.configurations:
-        samples = samples_of(result, configuration)
-        point, replicated = _averaged(metric, samples, weights)
+        found[configuration.head, configuration.block] = _averaged(result, name, configuration, weights)
+    age = found[result.age.head, result.age.block]
+    known = result.clinical and found[result.clinical.head, result.clinical.block]
+    lines = []
+    for (head, block), (point, replicated) in found.items():
         low, high, dropped = interval(replicated)
-        delta = paired_difference(replicated, reference[1])
-        n = round(float(np.mean([_patients(result, metric.uses(sample)) for sample in samples])))
-        difference = point - reference[0]
-        lines.append(
-            Score(
-                configuration.head,
-                configuration.block,
-                name,
-                point,
-                low,
-                high,
-                n,
-                difference,
-                delta.low,
-                delta.high,
-                dropped,
-            )
-        )
+        to_age = (point - age[0], *paired_difference(replicated, age[1])[:2])
+        to_clinical = (point - known[0], *paired_difference(replicated, known[1])[:2]) if known else (float("nan"),) * 3
+        lines.append(Score(head, block, name, point, low, high, n, *to_age, dropped, *to_clinical))
     return lines
 
 
-def _averaged(metric: Metric, samples: list[Sample], weights: Array) -> tuple[float, Array]:
-    """The value and its replicates (B,), each the mean over repeats."""
-    point = float(np.mean([metric(sample)[0] for sample in samples]))
-    return point, np.mean([metric(sample, weights) for sample in samples], axis=0)
+def _averaged(result: ValidationResult, name: str, configuration: Configuration, weights: Array) -> tuple[float, Array]:
+    """The value and its replicates (B,), each the mean over repeats. Class metrics carry the classes' weights."""
+    metric, points, replicates = METRICS[name], [], []
+    for repeat, sample in zip(np.unique(result.truth.repeat), samples_of(result, configuration), strict=True):
+        own = np.ones(len(sample.risk))
+        if name in CLASS_METRICS:
+            own = result.truth.weights[result.truth.repeat == repeat]
+        values = metric(sample, np.vstack([np.ones(len(own)), weights]) * own)
+        if np.isnan(values[0]):
+            metric(sample)  # says what is missing
+        points.append(values[0])
+        replicates.append(values[1:])
+    return float(np.mean(points)), np.mean(replicates, axis=0)
 
 
 def _patients(result: ValidationResult, used: Array) -> int:

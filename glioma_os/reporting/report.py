@@ -17,7 +17,9 @@ METRIC_NAMES = {
 }  # fmt: skip
 HEAD_NAMES = {
     "majority": "majority", "logistic": "logistic regression", "random_forest": "random forest", "xgboost": "XGBoost",
-    "mlp": "MLP", "cox": "Cox",
+    "mlp": "MLP", "cox": "Cox", "elastic_net": "Cox elastic net", "weibull": "Weibull AFT",
+    "discrete_hazard": "discrete hazard", "survival_forest": "survival forest", "auto": "auto (chosen inside)",
+    "stack": "stack (mean of heads)",
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from glioma_os.reporting.published import MARASI_2025
 from glioma_os.reporting.report import HEAD_NAMES, METRIC_NAMES, ComparisonRow, ScoreRow
 
 SHOWN = ("auc", "f1_weighted", "accuracy", "balanced_accuracy", "c_index", "spearman")
-BLOCK_NAMES = {"none": "nothing", "age": "age", "clinical": "clinical", "features": "images"}
+BLOCK_NAMES = {"none": "nothing", "age": "age", "clinical": "clinical", "latents": "images"}
 
 
 def block_name(block: str, clinical: str) -> str:
@@ -29,11 +29,11 @@ def difference(line: Score, age: list[str]) -> str:
     return f"{line.delta_to_age:+.3f} [{line.delta_low:+.3f}, {line.delta_high:+.3f}]"
 
 
-def best_fused(scores: list[Score]) -> Score | None:
-    """The fused configuration with the highest primary metric: looked up after the fact, and said so."""
+def headline_score(scores: list[Score]) -> Score | None:
+    """The fused configuration a report leads with: the head chosen inside the outer folds, or the only one."""
     primary = "auc" if any(line.metric == "auc" for line in scores) else "c_index"
-    fused = [line for line in scores if line.metric == primary and line.block == "fused"]
-    return max(fused, key=lambda line: line.value) if fused else None
+    fused = {line.head: line for line in scores if line.metric == primary and line.block == "fused"}
+    return fused.get("auto", next(iter(fused.values()), None))
 
 
 def comparison_rows(name: str, scores: list[Score], age: list[str]) -> list[ComparisonRow]:
@@ -94,7 +94,7 @@ def facts(summary: dict[str, Any], best: Score | None, exposure: str | None) -> 
         ("Seen by pre-training", f"{summary['seen_by_pretraining']} of {summary['patients']} patients (their images "
                                  "and masks, not their survival)"),
         ("Configurations", f"{summary['configurations']} compared, {summary['settings_tried']} settings tried inside; "
-                           "the best row is highlighted after the fact, so its value is optimistic"),
+                           "the highlighted head was chosen inside the outer folds; the best of the others flatters"),
     ]  # fmt: skip
     if best is not None:
         rows += [("By exposure", exposure)] if exposure else []

@@ -13,20 +13,20 @@ from glioma_os.errors import DataError
 from glioma_os.reporting import figures
 from glioma_os.reporting.predictions import by_exposure, survival_figures
 from glioma_os.reporting.report import HEAD_NAMES, METRIC_NAMES, ComparisonRow, SettingPage, render, write_report
+from glioma_os.reporting.result_files import SCORES, read_scores
 from glioma_os.reporting.tables import (
-    best_fused,
     block_name,
     bracket,
     comparison_rows,
     facts,
     headline,
+    headline_score,
     score_rows,
     warnings,
 )
 from glioma_os.stages.segment import dice_rows, dice_summary
 from glioma_os.stages.segmenter import Segmenter
 from glioma_os.stages.setting import Setting, settings_of, study_run
-from glioma_os.stages.survival import read_scores
 from glioma_os.training.progress import say
 from glioma_os.training.run import Run
 
@@ -55,9 +55,9 @@ def _overlays(segmenters: list[Segmenter]) -> list[tuple[str, str]]:
 
 def setting_page(setting: Setting, run: Run) -> tuple[SettingPage, list[ComparisonRow]]:
     """Everything the report shows of one setting, from its runs."""
-    scores, summary = read_scores(run), run.read_json("summary.json")
+    scores, summary = read_scores(run.path(SCORES)), run.read_json("summary.json")
     age, seed, clinical = summary["age"], int(setting.cfg.seed), summary["validation"]["clinical"]
-    best = best_fused(scores)
+    best = headline_score(scores)
     metrics, rows = score_rows(scores, age, best, clinical)
     shown = best or next(s for s in scores if [s.head, s.block] == age and s.metric == metrics[0])
     frame = _predictions(run)

@@ -67,19 +67,12 @@ class Setting:
                 f"{self.cfg.validation.leak_policy!r} found → one of {list(LEAK_POLICIES)} expected",
                 "Correct the key",
             )
-        for name, head in self.heads.items():
-            if self.endpoint.kind not in head.kinds:
-                raise ConfigError(
-                    f"head={name}",
-                    f"endpoint {self.endpoint.name} of kind {self.endpoint.kind} found → {sorted(head.kinds)} expected",
-                    "Choose another head or endpoint",
-                )
         if self.cfg.features.kind == "latents":
             from glioma_os.networks.pooling import pooling
 
             pooling(self.cfg.features.pooling)
             _ = self.policy, self.options
-        _ = self.folds
+        _ = self.folds, self.heads
 
     @cached_property
     def endpoint(self) -> Any:
@@ -88,8 +81,17 @@ class Setting:
 
     @cached_property
     def heads(self) -> dict[str, Any]:
-        """Who predicts."""
-        return {name: build(node, f"head.{name}") for name, node in self.cfg.head.items()}
+        """Who predicts: those that serve the endpoint. None left is a ConfigError."""
+        asked = {name: build(node, f"head.{name}") for name, node in self.cfg.head.items()}
+        served = {name: head for name, head in asked.items() if self.endpoint.kind in head.kinds}
+        if not served:
+            name, head = next(iter(asked.items()))
+            raise ConfigError(
+                f"head={name}",
+                f"endpoint {self.endpoint.name} of kind {self.endpoint.kind} found → {sorted(head.kinds)} expected",
+                "Choose another head or endpoint",
+            )
+        return served
 
     @cached_property
     def channels(self) -> tuple[str, ...]:

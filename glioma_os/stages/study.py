@@ -19,8 +19,9 @@ def main(cfg: DictConfig) -> None:
         say("This study is done; nothing to do.")
         print(run.path("report.html"))
         return
+    from glioma_os.reporting.result_files import SCORES, read_scores
     from glioma_os.stages.report import build_report
-    from glioma_os.stages.survival import read_scores, say_scores, survive
+    from glioma_os.stages.survival import say_scores, survive
 
     for setting in settings:
         setting.check()
@@ -31,7 +32,7 @@ def main(cfg: DictConfig) -> None:
                 say(f"── {setting.name}: {setting.cohort().name}, {', '.join(setting.channels)}")
                 done[setting.name] = survive(setting)
             for setting in settings:
-                scores = [s for s in read_scores(done[setting.name]) if s.metric in ("auc", "c_index")]
+                scores = [s for s in read_scores(done[setting.name].path(SCORES)) if s.metric in ("auc", "c_index")]
                 say_scores(scores, f"{setting.name}, out of fold, 95 % patient bootstrap")
             build_report(cfg, settings, done, run)
             run.write_json("runs.json", {name: str(found.folder) for name, found in done.items()})

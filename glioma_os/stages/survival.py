@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -13,17 +11,19 @@ from omegaconf import DictConfig
 from glioma_os import NOTICE
 from glioma_os.cohorts.splits import Folds
 from glioma_os.errors import ConfigError
+from glioma_os.fusion.preprocessing import Preparation
+from glioma_os.fusion.results import ValidationResult
 from glioma_os.fusion.rows import Rows
 from glioma_os.fusion.scores import Score, score
-from glioma_os.fusion.validation import ValidationResult, nested_validation
+from glioma_os.fusion.validation import nested_validation
 from glioma_os.records import FeatureTable
+from glioma_os.reporting.result_files import PREDICTIONS, SCORES, read_scores, write_predictions, write_scores
 from glioma_os.reporting.tables import SHOWN
 from glioma_os.stages.build import plain
 from glioma_os.stages.setting import Setting
 from glioma_os.training.progress import say, track
 from glioma_os.training.provenance import provenance
 from glioma_os.training.run import Run, digest
-from glioma_os.volumes.atomic import atomic_write
 
 RECIPE = 1  # raise when a change alters the predictions or the scores
 FeaturesOfFold = Callable[[int, int], FeatureTable]
@@ -76,11 +76,21 @@ def survive(setting: Setting) -> Run:
         if todo:
             result = _validate(setting, Rows.from_cases(cases), features, list(heads.values()), endpoint, folds)
             scores = score(result, endpoint, int(setting.cfg.validation.replicates), int(setting.cfg.seed))
-            _write(run, result, scores)
+            write_scores(scores, run.path(SCORES))
+            write_predictions(result, run.path(PREDICTIONS))
             run.write_json("summary.json", _summary(setting, result, excluded, features))
             run.write_json("folds.json", folds.to_json())
             run.write_json("provenance.json", provenance())
     return run
+
+
+def preparation(setting: Setting) -> Preparation:
+    """How inputs are prepared inside the folds."""
+    options = plain(setting.cfg.validation)
+    combat = options["combat"]
+    return Preparation(
+        tuple(options["components"]), bool(options["age_in_pca"]), bool(combat["enabled"]), combat["reference"]
+    )
 
 
 def _validate(
@@ -93,8 +103,8 @@ def _validate(
         next(steps, None)
 
     result = nested_validation(
-        rows, options.clinical, features, heads, endpoint, folds, int(options.inner_folds), plain(options.components),
-        bool(options.age_in_pca), options.leak_policy, int(setting.cfg.seed), progress,
+        rows, options.clinical, features, heads, endpoint, folds, int(options.inner_folds), preparation(setting),
+        plain(options.horizons_days), options.leak_policy, int(setting.cfg.seed), progress,
     )  # fmt: skip
     for _ in steps:
         pass
@@ -134,52 +144,6 @@ def _summary(
     }
 
 
-def _write(run: Run, result: ValidationResult, scores: list[Score]) -> None:
-    fields = list(Score.__dataclass_fields__)
-    atomic_write(run.path("scores.csv"), _csv(fields, [[getattr(line, name) for name in fields] for line in scores]))
-    truth = result.truth
-    rows = []
-    for configuration in result.configurations:
-        table = configuration.table
-        for place in range(len(table.case_ids)):
-            chances = [] if table.probabilities is None else [f"{p:.6g}" for p in table.probabilities[place]]
-            rows.append(
-                [configuration.head, configuration.block, truth.case_ids[place], truth.patient_ids[place],
-                 truth.repeat[place], truth.fold[place], f"{truth.time[place]:g}", int(truth.event[place]),
-                 truth.classes[place], f"{table.risk[place]:.8g}", *chances]
-            )  # fmt: skip
-    chances = [f"p_class_{k}" for k in range(result.endpoint.n_classes)]
-    header = [
-        "head",
-        "block",
-        "case_id",
-        "patient_id",
-        "repeat",
-        "fold",
-        "time_days",
-        "event",
-        "class",
-        "risk",
-        *chances,
-    ]
-    atomic_write(run.path("predictions.csv"), f"# {NOTICE}\n".encode() + _csv(header, rows))
-    run.path("predictions.csv").chmod(0o600)  # rows of patients
-
-
-def _csv(header: list[str], rows: list[list[Any]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([header, *rows])
-    return text.getvalue().encode()
-
-
-def read_scores(run: Run) -> list[Score]:
-    """The rows of its scores.csv."""
-    kinds = {name: field.type for name, field in Score.__dataclass_fields__.items()}
-    cast = {"str": str, "float": float, "int": int}
-    with run.path("scores.csv").open(newline="") as file:
-        return [Score(**{n: cast[str(kinds[n])](v) for n, v in row.items()}) for row in csv.DictReader(file)]
-
-
 def say_scores(scores: list[Score], title: str) -> None:
     """The table a terminal shows: one line a configuration, every number with interval, n and Δ to age only."""
     say(title)
@@ -201,7 +165,7 @@ def main(cfg: DictConfig) -> None:
     run = survive(setting)
     summary = run.read_json("summary.json")
     say_scores(
-        read_scores(run),
+        read_scores(run.path(SCORES)),
         f"{summary['cohort']}, {cfg.endpoint.name}: {summary['patients']} patients, {summary['deaths']} deaths, "
         f"{summary['undetermined']:g} without a class; out of fold, 95 % patient bootstrap",
     )

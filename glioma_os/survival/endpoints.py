@@ -9,6 +9,7 @@ import numpy as np
 
 from glioma_os.errors import ConfigError, DataError
 from glioma_os.records import Array
+from glioma_os.survival.curves import kaplan_meier
 
 
 @dataclass(frozen=True)
@@ -17,15 +18,20 @@ class Endpoint:
 
     A time equal to a cut belongs to the longer class. BraTS counts day 450 as mid-term: with survival in whole days
     `cuts_days=(300, 451)` is its rule to the letter; (300, 450) differs only for a patient who lived 450 days.
+    A patient censored before the class is known is left out and counted; `censored="ipcw"` also lets those who are
+    left speak for them, by the inverse of their chance to be followed that long.
     """
 
     name: str
     kind: Literal["classes", "time"] = "classes"
     cuts_days: tuple[float, ...] | None = None
     quantiles: tuple[float, ...] | None = None
+    censored: Literal["exclude", "ipcw"] = "exclude"
 
     def __post_init__(self) -> None:
         where = f"endpoint {self.name}"
+        if self.censored not in ("exclude", "ipcw"):
+            raise ConfigError(where, f"censored {self.censored!r} found → exclude or ipcw expected", "Correct the key")
         if self.kind not in ("classes", "time"):
             raise ConfigError(where, f"kind {self.kind!r} found → classes or time expected", "Correct the kind")
         given = [cuts for cuts in (self.cuts_days, self.quantiles) if cuts is not None]
@@ -64,6 +70,20 @@ class Endpoint:
         if np.any(np.diff(cuts) <= 0):
             raise DataError(f"endpoint {self.name}", f"quantiles fall together at {cuts} days", "Use fewer classes")
         return cuts
+
+
+def class_weights(time: Array, event: Array, cuts: Array, known: Array) -> Array:
+    """1 / P(still followed when the class was settled) of each row, (n,): at death, or at the last cut survived.
+
+    The chance is the Kaplan–Meier estimate of censoring among the rows `known` (n,) bool (Robins & Rotnitzky 1992).
+    """
+    time, event = np.asarray(time, float), np.asarray(event, bool)
+    followed = kaplan_meier(time[known], ~event[known])
+    settled = np.minimum(time, cuts[-1])
+    before = np.searchsorted(followed.times, settled, side="left")
+    chance = np.append(1.0, followed.survival)[before]
+    lowest = chance[chance > 0].min()  # a row beyond the last follow-up of the training rows weighs no more than it
+    return 1 / np.maximum(chance, lowest)
 
 
 def classes(time: Array, event: Array, cuts: Array) -> Array:

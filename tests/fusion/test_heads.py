@@ -10,9 +10,11 @@ import torch
 
 from glioma_os.errors import ConfigError, DataError, TrainingError
 from glioma_os.fusion import heads
-from glioma_os.fusion.heads.contract import Head, OneByOne, Prediction, Task
+from glioma_os.fusion.heads.contract import Head, OneByOne, Prediction, SurvivalHead, Task
 from glioma_os.fusion.heads.cox import Cox
+from glioma_os.fusion.heads.logistic import Logistic
 from glioma_os.fusion.heads.mlp import MLP
+from glioma_os.fusion.heads.xgboost import XGBoost
 from glioma_os.survival.concordance import concordance
 from glioma_os.survival.endpoints import classes
 
@@ -99,9 +101,35 @@ def test_a_class_absent_from_training_still_has_its_column(head):
     task, _, _ = easy_task("three_class")
     thinned = replace(task, classes=np.where(task.classes == 1, -1, task.classes), setting=head.settings()[0])
     assert head.fit_predict([thinned])[0].probabilities.shape == (40, 3)
-    if head.name != "cox":  # Cox learns from times, not from classes
+    if not isinstance(head, SurvivalHead):  # those learn from times, not from classes
         with pytest.raises(DataError):
             head.fit_predict([replace(thinned, classes=np.zeros_like(task.classes))])
+
+
+@pytest.mark.parametrize("head", [h for h in all_heads() if isinstance(h, SurvivalHead)], ids=lambda head: head.name)
+def test_curves_fall_from_one_and_agree_with_the_classes(head):
+    task, time, _ = easy_task("binary")
+    task = replace(task, setting=head.settings()[0], horizons_days=np.array([0.0, 100, 299.99, 300, 1000]))
+    found = head.fit_predict([task])[0]
+    assert found.curves.shape == (40, 5) and np.allclose(found.curves[:, 0], 1)
+    assert (np.diff(found.curves, axis=1) <= 1e-12).all() and (found.curves >= 0).all()
+    assert np.allclose(1 - found.curves[:, 2], found.probabilities[:, 0], atol=1e-3)
+    assert abs(found.curves[:, 1].mean() - np.mean(time > 100)) < 0.15
+    timed = head.fit_predict([replace(task, n_classes=0, cuts_days=np.empty(0))])[0]
+    assert np.array_equal(timed.curves, found.curves) and timed.probabilities is None
+
+
+@pytest.mark.parametrize("head", [Logistic(), XGBoost(), MLP(dropout=0.0)], ids=lambda head: head.name)
+def test_a_weight_of_two_is_a_row_twice(head):
+    task, _, _ = easy_task("binary")
+    task = replace(task, setting=head.settings()[0])
+    twice = np.arange(70) < 30
+    doubled = {
+        name: np.concatenate([getattr(task, name), getattr(task, name)[twice]])
+        for name in ("inputs", "time", "event", "classes")
+    }
+    weighted = head.fit_predict([replace(task, weights=1.0 + twice)])[0]
+    assert np.allclose(weighted.risk, head.fit_predict([replace(task, **doubled)])[0].risk, atol=1e-4)
 
 
 @pytest.mark.parametrize("endpoint", CUTS)

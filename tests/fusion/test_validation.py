@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 
 from glioma_os.errors import ConfigError, DataError, IntegrityError
+from glioma_os.fusion.heads.contract import OneByOne, Prediction
 from glioma_os.fusion.heads.cox import Cox
 from glioma_os.fusion.heads.logistic import Logistic
 from glioma_os.fusion.heads.mlp import MLP
+from glioma_os.fusion.preprocessing import Preparation
 from glioma_os.fusion.scores import samples_of, score
-from glioma_os.fusion.validation import nested_validation
+from glioma_os.fusion.validation import external_validation, nested_validation
 from glioma_os.survival.bootstrap import METRICS
+from glioma_os.survival.curves import kaplan_meier
 from glioma_os.survival.endpoints import Endpoint, classes
 from tests.fusion.doubles import cohort, folds_of, table
 
@@ -24,6 +27,19 @@ class Counting(Logistic):
     def fit_predict(self, tasks):
         Counting.calls += 1
         return super().fit_predict(tasks)
+
+
+class Noise(OneByOne):
+    """Knows nothing."""
+
+    name, kinds = "noise", frozenset({"classes"})
+
+    def settings(self):
+        return [{}]
+
+    def _fit_one(self, task):
+        risk = np.random.default_rng(len(task.test_inputs)).uniform(size=len(task.test_inputs))
+        return Prediction.of_classes(np.column_stack([risk, 1 - risk]), np.arange(2), 2)
 
 
 def validate(rows, values, endpoint=BINARY, heads=(LOGISTIC,), clinical="age", **settings):
@@ -46,9 +62,10 @@ def fused(easy):
 
 
 def test_baselines_and_blocks_always_stand_there(easy, fused):
-    blocks = ("clinical", "features", "fused")
+    blocks = ("age", "clinical", "latent", "fused")
     both = [(head, block) for head in ("logistic", "cox") for block in blocks]
-    assert named(fused) == [("majority", "none"), ("logistic", "age"), *both]
+    together = [(head, block) for block in blocks for head in ("auto", "stack")]
+    assert named(fused) == [("majority", "none"), *both, *together]
     only_age = nested_validation(easy[0], "age", None, [Cox()], OS, folds_of(easy[0]))
     assert named(only_age) == [("majority", "none"), ("cox", "age")]
     assert named(nested_validation(easy[0], "age", None, [Cox()], BINARY, folds_of(easy[0])))[1:] == [
@@ -73,7 +90,7 @@ def test_every_table_has_every_case_once_per_repeat_in_one_order(easy, fused):
 def test_the_search_is_counted(fused):
     candidates = {(c.head, c.block): c.settings_tried for c in fused.configurations}
     assert candidates["logistic", "clinical"] == 3 and candidates["logistic", "fused"] == 6
-    assert fused.settings_tried == 1 + 3 + 2 * (3 + 6 + 6)
+    assert fused.settings_tried == 1 + 2 * (3 + 3 + 6 + 6)
     assert len(fused.configurations[2].chosen) == 10
     assert fused.configurations[2].patients_per_parameter == 120 / 7  # six columns and the indicator of sex
 
@@ -102,10 +119,76 @@ def test_test_rows_leave_the_fit_bitwise_alone(easy):
     disturbed = values.copy()
     disturbed[victim] *= 1e3
     others = np.array([i for i, patient in enumerate(rows.patient_ids) if patient in held and i != victim])
-    heads = (Logistic(), MLP(steps=20))
-    before, after = validate(rows, values, heads=heads), validate(rows, disturbed, heads=heads)
+    rows = replace(rows, sites=tuple("ab"[i % 2] for i in range(150)))
+    settings = {"heads": (Logistic(), Cox(), MLP(steps=20)), "how": Preparation((4,), combat=True)}
+    settings |= {"horizons_days": (100, 300), "endpoint": replace(BINARY, censored="ipcw")}
+    before, after = validate(rows, values, **settings), validate(rows, disturbed, **settings)
     for one, two in zip(before.configurations, after.configurations, strict=True):
         assert one.table.risk[others].tobytes() == two.table.risk[others].tobytes()
+        assert one.table.curves[others].tobytes() == two.table.curves[others].tobytes()
+
+
+def test_auto_takes_the_head_that_inner_folds_prefer_and_stack_their_mean(easy):
+    result = validate(*easy, heads=(Logistic(), Cox(), Noise()))
+    tables = {(c.head, c.block): c.table for c in result.configurations}
+    chosen = tables["auto", "fused"].risk
+    for fold in range(5):
+        own = result.truth.fold == fold
+        assert any(np.array_equal(chosen[own], tables[head, "fused"].risk[own]) for head in ("logistic", "cox"))
+    together = tables["stack", "fused"]
+    assert (together.risk >= 0).all() and (together.risk <= 1).all()
+    mean = np.mean([tables[head, "fused"].probabilities for head in ("logistic", "cox", "noise")], axis=0)
+    assert np.allclose(together.probabilities, mean)
+
+
+def test_every_configuration_has_curves_that_fall_and_are_calibrated(easy):
+    rows, values = easy
+    horizons = np.array([50.0, 150, 300, 600])
+    result = validate(rows, values, heads=(Logistic(), Cox()), horizons_days=horizons)
+    for configuration in result.configurations:
+        curves = configuration.table.curves
+        assert curves.shape == (150, 4) and (np.diff(curves, axis=1) <= 1e-12).all()
+        observed = kaplan_meier(rows.time, rows.event)
+        for k, day in enumerate(horizons):
+            expected = observed.survival[np.searchsorted(observed.times, day, side="right") - 1]
+            assert abs(curves[:, k].mean() - expected) < 0.1  # 2.7 standard errors of the estimate itself
+    tables = {(c.head, c.block): c.table for c in result.configurations}
+    assert np.std(tables["logistic", "fused"].curves[:, 2]) > 0.1 > np.std(tables["majority", "none"].curves[:, 2])
+
+
+def test_ipcw_lets_the_followed_speak_for_the_censored(easy):
+    rows, _ = easy
+    plain, weighted = (validate(*easy, endpoint=replace(BINARY, censored=how)) for how in ("exclude", "ipcw"))
+    assert (plain.truth.weights == 1).all()
+    known = weighted.truth.classes >= 0
+    assert weighted.truth.weights[known].min() == 1 < weighted.truth.weights[known].max()
+    assert abs(weighted.truth.weights[known].sum() / len(rows.time) - 1) < 0.1  # they stand for everybody
+    values = [[s.value for s in score(r, r.endpoint, 20) if s.metric == "accuracy"] for r in (plain, weighted)]
+    assert values[0] != values[1]
+
+
+def test_a_frozen_pipeline_meets_another_cohort(easy):
+    rows, values = easy
+    other, other_values = cohort(80, seed=9)
+    other = replace(other, case_ids=tuple(f"o{i}" for i in range(80)), patient_ids=tuple(f"o{i}" for i in range(80)))
+    both = rows.and_others(other)
+
+    def predicted(of_others):
+        features = table(both, np.vstack([values, of_others]))
+        return external_validation(rows, other, "age", features, (Logistic(), Cox()), BINARY, horizons_days=(200,))
+
+    result = predicted(other_values)
+    assert result.truth.case_ids == other.case_ids and len(result.cuts) == 1
+    lines = {(s.head, s.block, s.metric): s for s in score(result, BINARY, 100)}
+    assert lines["cox", "fused", "auc"].value > 0.75 and lines["cox", "fused", "c_index"].n == 80
+    disturbed = other_values.copy()
+    disturbed[3] *= 100
+    again = predicted(disturbed)
+    same = np.arange(80) != 3
+    for one, two in zip(result.configurations, again.configurations, strict=True):
+        assert one.table.risk[same].tobytes() == two.table.risk[same].tobytes()
+    with pytest.raises(DataError, match="both"):
+        external_validation(rows, rows, "age", None, (Logistic(),), BINARY)
 
 
 def test_same_seed_same_result_and_order_of_heads_is_free(easy):

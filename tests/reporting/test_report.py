@@ -12,7 +12,7 @@ from glioma_os.reporting import figures
 from glioma_os.reporting.predictions import by_exposure, survival_figures
 from glioma_os.reporting.published import MARASI_2025
 from glioma_os.reporting.report import SettingPage, render
-from glioma_os.reporting.tables import best_fused, comparison_rows, facts, headline, score_rows, warnings
+from glioma_os.reporting.tables import comparison_rows, facts, headline, headline_score, score_rows, warnings
 
 AGE = ["logistic", "age"]
 
@@ -52,15 +52,15 @@ def frame():
     return pd.DataFrame(rows, columns=names)
 
 
-def test_the_best_fused_row_is_found_and_said_with_its_difference():
-    best = best_fused(SCORES)
+def test_the_headline_score_row_is_found_and_said_with_its_difference():
+    best = headline_score(SCORES)
     assert (best.head, best.value) == ("mlp", 0.7)
     text = headline(best, AGE, SUMMARY)
     assert "AUC 0.70 [0.60, 0.80], n = 90: MLP on images + age" in text and "+0.100 [+0.020, +0.200]" in text
     assert "the images add to age" in text
     weak = next(s for s in SCORES if s.head == "xgboost")
     assert "no evidence that the images add to age" in headline(weak, AGE, SUMMARY)
-    assert best_fused([s for s in SCORES if s.block == "age"]) is None
+    assert headline_score([s for s in SCORES if s.block == "age"]) is None
 
 
 def test_the_papers_head_is_compared_not_the_best_one():
@@ -76,14 +76,14 @@ def test_the_papers_head_is_compared_not_the_best_one():
 
 
 def test_every_row_has_a_difference_and_the_reference_is_named():
-    metrics, rows = score_rows(SCORES, AGE, best_fused(SCORES), "age")
+    metrics, rows = score_rows(SCORES, AGE, headline_score(SCORES), "age")
     assert metrics == ("auc", "f1_weighted", "accuracy", "c_index")
     assert rows[0].difference == "reference" and [row.emphasis for row in rows] == [False, True, False]
     assert all(re.fullmatch(r"\[-?\d\.\d\d, -?\d\.\d\d\]", cell[1]) for row in rows for cell in row.cells)
 
 
 def test_facts_and_warnings_say_what_a_reviewer_asks():
-    text = " ".join(f"{term}: {value}" for term, value in facts(SUMMARY, best_fused(SCORES), "seen: C 0.6"))
+    text = " ".join(f"{term}: {value}" for term, value in facts(SUMMARY, headline_score(SCORES), "seen: C 0.6"))
     for words in (
         "2 patients censored",
         "2 × 5 outer folds",
@@ -98,7 +98,7 @@ def test_facts_and_warnings_say_what_a_reviewer_asks():
 
 
 def test_figures_are_whole_and_the_same_twice(frame):
-    best = best_fused(SCORES)
+    best = headline_score(SCORES)
     drawn = survival_figures(frame, SCORES, best, AGE, "age")
     assert len(drawn) == 3 and all(f.startswith("<svg") and f.rstrip().endswith("</svg>") for f in drawn)
     assert drawn == survival_figures(frame, SCORES, best, AGE, "age")
@@ -119,7 +119,7 @@ def test_overlays_are_pictures():
 
 
 def test_exposure_is_told_apart(frame):
-    best = best_fused(SCORES)
+    best = headline_score(SCORES)
     text = by_exposure(frame, best, [f"p{k:02d}" for k in range(30)], 0)
     assert text.count("n = 30") == 2 and "seen: C" in text and "not seen: C" in text
     assert "too few" in by_exposure(frame, best, ["p00"], 0) and by_exposure(frame, best, [], 0) is None

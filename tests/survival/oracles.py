@@ -6,7 +6,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     warnings.simplefilter("ignore", FutureWarning)
     from sksurv.compare import compare_survival
-    from sksurv.linear_model import CoxPHSurvivalAnalysis
+    from sksurv.linear_model import CoxnetSurvivalAnalysis, CoxPHSurvivalAnalysis
     from sksurv.metrics import concordance_index_censored
     from sksurv.nonparametric import kaplan_meier_estimator
     from sksurv.util import Surv
@@ -15,6 +15,7 @@ with warnings.catch_warnings():
 
 __all__ = [
     "CoxPHSurvivalAnalysis",
+    "CoxnetSurvivalAnalysis",
     "PHReg",
     "Surv",
     "compare_survival",

@@ -24,6 +24,7 @@ class Logistic(OneByOne):
         return [{"inverse_l2": value} for value in self.inverse_l2]
 
     def _fit_one(self, task: Task) -> Prediction:
-        inputs, classes = task.labelled()
-        model = LogisticRegression(C=task.setting["inverse_l2"], max_iter=self.max_steps).fit(inputs, classes)
+        inputs, classes, weights = task.labelled()
+        model = LogisticRegression(C=task.setting["inverse_l2"], max_iter=self.max_steps)
+        model.fit(inputs, classes, weights)
         return Prediction.of_classes(model.predict_proba(task.test_inputs), model.classes_, task.n_classes)

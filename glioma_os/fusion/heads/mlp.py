@@ -117,7 +117,8 @@ class MLP(Head):
             for task in tasks:
                 task.labelled()
             targets = [np.maximum(t.classes, 0)[order, None] for t, order in zip(tasks, orders, strict=True)]
-            weights = [(t.classes >= 0)[order, None].astype(float) for t, order in zip(tasks, orders, strict=True)]
+            of_rows = [(t.classes >= 0) * (1.0 if t.weights is None else t.weights) for t in tasks]
+            weights = [own[order, None] for own, order in zip(of_rows, orders, strict=True)]
         features = _stacked([task.inputs[order] for task, order in zip(tasks, orders, strict=True)])
         parts = (features, _stacked(targets), _stacked(weights)[..., 0])
         return FusionBatch(*(torch.from_numpy(part) for part in parts))

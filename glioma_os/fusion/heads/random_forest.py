@@ -24,8 +24,8 @@ class RandomForest(OneByOne):
         return [{"min_leaf": value} for value in self.min_leaf]
 
     def _fit_one(self, task: Task) -> Prediction:
-        inputs, classes = task.labelled()
+        inputs, classes, weights = task.labelled()
         model = RandomForestClassifier(
             self.trees, min_samples_leaf=task.setting["min_leaf"], n_jobs=1, random_state=task.seed
-        ).fit(inputs, classes)
+        ).fit(inputs, classes, weights)
         return Prediction.of_classes(model.predict_proba(task.test_inputs), model.classes_, task.n_classes)

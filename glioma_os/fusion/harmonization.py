@@ -1,0 +1,99 @@
+"""ComBat inside a fold: scanners' shifts and scales are learnt on training rows and taken off all rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+
+from glioma_os.errors import DataError
+from glioma_os.records import Array
+
+
+class Combat:
+    """Empirical-Bayes ComBat (Johnson 2007; Fortin 2018): what covariates explain is kept, what the site adds is not.
+
+    A site that training did not see is a DataError, unless `reference` names a site: then training sites are brought
+    to that one, and rows of the reference and of unseen sites stay as they are.
+    """
+
+    def __init__(self, reference: str | None = None) -> None:
+        self.reference = reference
+
+    def fit(self, features: Array, sites: Sequence[str], covariates: Array) -> Self:
+        """Learn from `features` (n, f), a site per row and `covariates` (n, c), none of them NaN."""
+        place = np.array(sites)
+        self.sites = sorted(set(sites))
+        few = [site for site in self.sites if np.sum(place == site) < 2]
+        if few:
+            raise DataError(f"site {few[0]!r}", "one training row → two or more expected", "Merge small sites")
+        if self.reference is not None and self.reference not in self.sites:
+            raise DataError("combat.reference", f"{self.reference!r} not among {self.sites}", "Name a training site")
+        indicator = np.stack([place == site for site in self.sites], axis=1).astype(float)
+        self.centre = covariates.mean(axis=0)
+        design = np.hstack([indicator, covariates - self.centre])
+        coefficients = np.linalg.lstsq(design, features, rcond=None)[0]
+        residual = features - design @ coefficients
+        if self.reference is None:
+            self.grand = indicator.mean(axis=0) @ coefficients[: len(self.sites)]
+            variance = (residual**2).mean(axis=0)
+        else:
+            own = self.sites.index(self.reference)
+            self.grand = coefficients[own]
+            variance = (residual[place == self.reference] ** 2).mean(axis=0)
+        self.spread = np.sqrt(np.where(variance > 0, variance, 1.0))
+        self.slopes = coefficients[len(self.sites) :]
+        scaled = self._scaled(features, covariates)
+        self.shift, self.scale = np.zeros((2, len(self.sites), features.shape[1]))
+        for row, site in enumerate(self.sites):
+            self.shift[row], self.scale[row] = _posterior(scaled[place == site])
+        if self.reference is not None:
+            self.shift[own], self.scale[own] = 0.0, 1.0
+        return self
+
+    def _expected(self, covariates: Array) -> Array:
+        """What the grand mean and the covariates say of each row."""
+        return self.grand + (covariates - self.centre) @ self.slopes
+
+    def _scaled(self, features: Array, covariates: Array) -> Array:
+        return (features - self._expected(covariates)) / self.spread
+
+    def transform(self, features: Array, sites: Sequence[str], covariates: Array) -> Array:
+        """Harmonised (n, f)."""
+        unseen = sorted(set(sites) - set(self.sites))
+        if unseen and self.reference is None:
+            raise DataError(
+                f"site {unseen[0]!r}",
+                f"training saw {self.sites} → these sites alone can be harmonised",
+                "Set validation.combat.reference, or leave the site out",
+            )
+        row = np.array([self.sites.index(site) if site in self.sites else -1 for site in sites])
+        shift = np.vstack([self.shift, np.zeros(features.shape[1])])[row]
+        scale = np.vstack([self.scale, np.ones(features.shape[1])])[row]
+        return (self._scaled(features, covariates) - shift) / np.sqrt(scale) * self.spread + self._expected(covariates)
+
+
+def _posterior(scaled: Array) -> tuple[Array, Array]:
+    """Posterior shift and variance (f,) of one site from its standardised rows (n, f), parametric priors."""
+    n = len(scaled)
+    own_shift, own_scale = scaled.mean(axis=0), scaled.var(axis=0, ddof=1)
+    if scaled.shape[1] < 2:
+        return own_shift, np.where(own_scale > 0, own_scale, 1.0)
+    prior_mean, prior_var = own_shift.mean(), own_shift.var(ddof=1)
+    mean, var = own_scale.mean(), own_scale.var(ddof=1)
+    if var == 0 or prior_var == 0:
+        return own_shift, np.where(own_scale > 0, own_scale, 1.0)
+    a, b = (2 * var + mean**2) / var, (mean * var + mean**3) / var  # inverse gamma by its moments
+    shift, scale = own_shift, own_scale
+    for _ in range(1000):
+        new_shift = (n * prior_var * own_shift + scale * prior_mean) / (n * prior_var + scale)
+        squares = ((scaled - new_shift) ** 2).sum(axis=0)
+        new_scale = (0.5 * squares + b) / (n / 2 + a - 1)
+        moved = max(
+            np.abs(new_shift - shift).max() / max(np.abs(shift).max(), 1e-12), np.abs(new_scale / scale - 1).max()
+        )
+        shift, scale = new_shift, new_scale
+        if moved < 1e-8:
+            break
+    return shift, scale

@@ -1,0 +1,60 @@
+"""Scores and predictions of a validation on disk: plain CSV that a reviewer can open."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from glioma_os import NOTICE
+from glioma_os.fusion.results import ValidationResult
+from glioma_os.fusion.scores import Score
+from glioma_os.volumes.atomic import atomic_write
+
+SCORES = "scores.csv"
+PREDICTIONS = "predictions.csv"
+COLUMNS = ("head", "block", "case_id", "patient_id", "repeat", "fold", "time_days", "event", "class", "risk")
+
+
+def csv_bytes(header: list[str], rows: list[list[Any]]) -> bytes:
+    """A CSV with Unix line ends."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    return text.getvalue().encode()
+
+
+def write_scores(scores: list[Score], path: Path) -> None:
+    """One line per configuration and metric."""
+    fields = list(Score.__dataclass_fields__)
+    atomic_write(path, csv_bytes(fields, [[getattr(line, name) for name in fields] for line in scores]))
+
+
+def read_scores(path: Path) -> list[Score]:
+    """What `write_scores` wrote."""
+    kinds = {name: field.type for name, field in Score.__dataclass_fields__.items()}
+    cast = {"str": str, "float": float, "int": int}
+    with path.open(newline="") as file:
+        return [Score(**{n: cast[str(kinds[n])](v) for n, v in row.items()}) for row in csv.DictReader(file)]
+
+
+def write_predictions(result: ValidationResult, path: Path) -> None:
+    """One line per configuration, repeat and case: risk, class probabilities, S(t) at the horizons; owner-only."""
+    truth, rows = result.truth, []
+    horizons = result.configurations[0].table.horizons_days
+    for configuration in result.configurations:
+        table = configuration.table
+        parts = [part for part in (table.probabilities, table.curves) if part is not None]
+        numbers = np.hstack(parts) if parts else np.empty((len(table.risk), 0))
+        for place, case_id in enumerate(table.case_ids):
+            rows.append(
+                [configuration.head, configuration.block, case_id, truth.patient_ids[place], truth.repeat[place],
+                 truth.fold[place], f"{truth.time[place]:g}", int(truth.event[place]), truth.classes[place],
+                 f"{table.risk[place]:.8g}", *(f"{value:.6g}" for value in numbers[place])]
+            )  # fmt: skip
+    header = [*COLUMNS, *(f"p_class_{k}" for k in range(result.endpoint.n_classes))]
+    header += [] if horizons is None else [f"alive_{day:g}" for day in horizons]
+    atomic_write(path, f"# {NOTICE}\n".encode() + csv_bytes(header, rows))
+    path.chmod(0o600)  # rows of patients
