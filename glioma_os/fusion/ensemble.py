@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,15 +24,18 @@ class Fitted:
 
 
 def auto(of_block: Sequence[Fitted]) -> Fitted:
-    """In each split the head with the best inner score: chosen without a look at the test rows."""
-    best = [int(np.argmax([own.choices[k].score for own in of_block])) for k in range(len(of_block[0].choices))]
-    return Fitted(
-        "auto",
-        of_block[0].block,
-        tuple(of_block[head].choices[k] for k, head in enumerate(best)),
-        tuple(of_block[head].predictions[k] for k, head in enumerate(best)),
-        sum(own.settings_tried for own in of_block),
-    )
+    """In each split the head with the best inner score: chosen without a look at the test rows.
+
+    Splits may choose different heads, so a risk counts as its standing: the heads' own scales cannot be pooled.
+    """
+    choices, predictions = [], []
+    for k in range(len(of_block[0].choices)):
+        best = max(of_block, key=lambda own: own.choices[k].score)
+        choice, prediction = best.choices[k], best.predictions[k]
+        choices.append(choice._replace(risk=_standing(choice.risk, choice.risk)))
+        predictions.append(replace(prediction, risk=_standing(prediction.risk, choice.risk)))
+    tried = sum(own.settings_tried for own in of_block)
+    return Fitted("auto", of_block[0].block, tuple(choices), tuple(predictions), tried)
 
 
 def stack(of_block: Sequence[Fitted], splits: Sequence[Split]) -> Fitted:

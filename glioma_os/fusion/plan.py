@@ -71,28 +71,41 @@ class Split:
     features: Array
     blocks: tuple[str, ...]
     seed: int
-    _inputs: dict[tuple[Block, int | None, int], tuple[Array, Array]] = field(
-        default_factory=dict, init=False, repr=False
-    )
+    _inputs: dict[tuple[Block, bool, int], tuple[Array, Array]] = field(default_factory=dict, init=False, repr=False)
+    _components: dict[tuple[Block, bool, int], int] = field(default_factory=dict, init=False, repr=False)
 
     def inputs(
         self, rows: Rows, block: Block, n_components: int | None, how: Preparation, inner: int | None
     ) -> tuple[Array, Array]:
-        """Prepared (fit rows, predicted rows), learnt on the fit rows alone and kept for the next head."""
-        key = (block, n_components, -1 if inner is None else inner)
+        """Prepared (fit rows, predicted rows), learnt on the fit rows alone and kept for the next head.
+
+        Components come in falling order, so fewer of them are the first columns of many.
+        """
+        most = max((n for n in how.n_components if n is not None), default=0)
+        key = (block, n_components is None, -1 if inner is None else inner)
         if key not in self._inputs:
-            fit, held = (self.train, self.test) if inner is None else self.inner[inner]
-            clinical = rows.columns(block.clinical) if block.clinical else np.empty((len(rows.time), 0))
-            features = self.features[:, [own in block.features for own in self.blocks]]
-            combat = Combat(how.combat_reference) if how.combat else None
-            with threadpool_limits(1):  # as in Head.fit_predict
-                preprocessor = FoldPreprocessor(n_components, how.age_in_pca, combat)
-                preprocessor.fit(clinical[fit], features[fit], rows.sites_of(fit))
-                self._inputs[key] = (
-                    preprocessor.transform(clinical[fit], features[fit], rows.sites_of(fit)),
-                    preprocessor.transform(clinical[held], features[held], rows.sites_of(held)),
-                )
-        return self._inputs[key]
+            self._inputs[key] = self._prepared(rows, block, None if n_components is None else most, how, inner)
+        known, held = self._inputs[key]
+        if n_components is None:
+            return known, held
+        kept = known.shape[1] - self._components[key] + min(n_components, self._components[key])
+        return known[:, :kept], held[:, :kept]
+
+    def _prepared(
+        self, rows: Rows, block: Block, n_components: int | None, how: Preparation, inner: int | None
+    ) -> tuple[Array, Array]:
+        fit, held = (self.train, self.test) if inner is None else self.inner[inner]
+        clinical = rows.columns(block.clinical) if block.clinical else np.empty((len(rows.time), 0))
+        features = self.features[:, [own in block.features for own in self.blocks]]
+        combat = Combat(how.combat_reference) if how.combat else None
+        with threadpool_limits(1):  # as in Head.fit_predict
+            preprocessor = FoldPreprocessor(n_components, how.age_in_pca, how.scaling, combat)
+            preprocessor.fit(clinical[fit], features[fit], rows.sites_of(fit))
+            known, other = (
+                preprocessor.transform(clinical[part], features[part], rows.sites_of(part)) for part in (fit, held)
+            )
+        self._components[block, n_components is None, -1 if inner is None else inner] = preprocessor.components
+        return known, other
 
 
 def make_split(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 import numpy as np
+from scipy.stats import norm
 from sklearn.decomposition import PCA
 
 from glioma_os.errors import ConfigError, DataError
@@ -31,6 +32,34 @@ class Standard(NamedTuple):
         return (values - self.mean) / self.sd
 
 
+class NormalScores(NamedTuple):
+    """Where a value stands among the training rows' values, as a standard normal quantile; `known` (n, columns) sorted.
+
+    For columns with long tails, as radiomics have: one tumour ten times as large does not bend a component.
+    """
+
+    known: Array
+
+    @classmethod
+    def of(cls, values: Array) -> NormalScores:
+        """Learn from (n, columns)."""
+        return cls(np.sort(values, axis=0))
+
+    def apply(self, values: Array) -> Array:
+        """Scores of (n, columns), ties at their middle; a column without spread becomes 0."""
+        n = len(self.known)
+        below = [
+            np.searchsorted(own, new, side="left") + np.searchsorted(own, new, side="right")
+            for own, new in zip(self.known.T, values.T, strict=True)
+        ]
+        standing = (np.array(below).reshape(values.shape[::-1]).T / 2 + 0.5) / (n + 1)
+        spread = self.known[0] < self.known[-1] if n else np.zeros(values.shape[1], bool)
+        return np.where(spread, norm.ppf(np.clip(standing, 0.5 / (n + 1), 1 - 0.5 / (n + 1))), 0.0)
+
+
+SCALINGS: dict[str, type[Standard] | type[NormalScores]] = {"standard": Standard, "normal_scores": NormalScores}
+
+
 def _medians(values: Array) -> Array:
     """Median of what is recorded in each column; 0 for a column that nobody has."""
     return np.array([np.median(known) if (known := column[~np.isnan(column)]).size else 0.0 for column in values.T])
@@ -45,22 +74,38 @@ class Preparation:
 
     n_components: tuple[int | None, ...] = (5, 10)
     age_in_pca: bool = False
+    scaling: str = "standard"
     combat: bool = False
     combat_reference: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.scaling not in SCALINGS:
+            raise ConfigError(
+                "validation.scaling", f"{self.scaling!r} found → {sorted(SCALINGS)} expected", "Correct it"
+            )
+        for number in self.n_components:
+            if number is not None and number < 1:
+                raise ConfigError("validation.components", f"{number} found → 1 or more, or null", "Raise it")
+
 
 class FoldPreprocessor:
-    """Clinical: median for what is missing, an indicator beside it, z-score. Features: median, z-score, whitened PCA.
+    """Clinical: median for what is missing, an indicator beside it, z-score. Features: median, scaling, whitened PCA.
 
     `age_in_pca` reduces clinical and features together (the paper's wording); otherwise the clinical columns stand
     beside the components. `n_components=None` keeps the features unreduced. Blocks may have no column at all.
-    `combat` harmonises the features' sites first, keeping what the clinical columns explain.
+    `combat` harmonises the features' sites first, keeping what the clinical columns explain. A row without any
+    feature teaches nothing about features: its components are 0, and where training has such rows a column says so.
     """
 
-    def __init__(self, n_components: int | None = 10, age_in_pca: bool = False, combat: Combat | None = None) -> None:
-        if n_components is not None and n_components < 1:
-            raise ConfigError("n_components", f"{n_components} found → 1 or more expected", "Raise it, or null")
+    def __init__(
+        self,
+        n_components: int | None = 10,
+        age_in_pca: bool = False,
+        scaling: str = "standard",
+        combat: Combat | None = None,
+    ) -> None:
         self.n_components, self.age_in_pca, self.combat = n_components, age_in_pca, combat
+        self.scaling = SCALINGS[scaling]
 
     def fit(self, clinical: Array, features: Array, sites: Sequence[str] = ()) -> Self:
         """Learn from training rows: `clinical` (n, c) with NaN = not recorded, `features` (n, f), a site per row."""
@@ -68,12 +113,16 @@ class FoldPreprocessor:
         missing = np.isnan(clinical)
         self._indicated = np.flatnonzero(missing.any(axis=0) & ~missing.all(axis=0))
         self._clinical = Standard.of(self._filled(clinical))
+        known = self._known(features)
+        self._some_lack_features = bool(features.shape[1] and not known.all() and known.any())
+        own, features = clinical[known], features[known]
+        sites = [site for site, used in zip(sites, known, strict=True) if used] if sites else sites
         self._feature_medians = _medians(features)
         if self.combat is not None and features.shape[1]:
-            self.combat.fit(self._whole(features), sites, self._filled(clinical))
-        harmonised = self._harmonised(clinical, features, sites)
-        self._features = Standard.of(harmonised)
-        wide = self._wide(clinical, harmonised)
+            self.combat.fit(self._whole(features), sites, self._filled(own))
+        harmonised = self._harmonised(own, features, sites)
+        self._features = self.scaling.of(harmonised)
+        wide = self._wide(own, harmonised)
         reduced = features.shape[1] and self.n_components is not None
         self._projection = self._whitening(wide, self.n_components or 0) if reduced else None
         return self
@@ -87,11 +136,26 @@ class FoldPreprocessor:
         kept = pca.explained_variance_ > 1e-10 * pca.explained_variance_[0]
         return pca.components_[kept].T / np.sqrt(pca.explained_variance_[kept])
 
+    @property
+    def components(self) -> int:
+        """How many components the training rows gave; 0 without a reduction."""
+        return 0 if self._projection is None else self._projection.shape[1]
+
     def transform(self, clinical: Array, features: Array, sites: Sequence[str] = ()) -> Array:
-        """Inputs (n, columns) of a head."""
+        """Inputs (n, columns) of a head; components last, in falling order of variance."""
+        known = self._known(features)
         wide = self._wide(clinical, self._harmonised(clinical, features, sites))
         inputs = wide if self._projection is None else wide @ self._projection
-        return inputs if self.age_in_pca else np.hstack([self._clinical.apply(self._filled(clinical)), inputs])
+        inputs = np.where(known[:, None], inputs, 0.0) if features.shape[1] else inputs
+        if self.age_in_pca:
+            return inputs
+        lacking = [(~known)[:, None].astype(float)] if self._some_lack_features else []
+        return np.hstack([self._clinical.apply(self._filled(clinical)), *lacking, inputs])
+
+    @staticmethod
+    def _known(features: Array) -> Array:
+        """Rows (n,) with any feature; all of them where there is no feature column."""
+        return ~np.isnan(features).all(axis=1) if features.shape[1] else np.ones(len(features), bool)
 
     def _filled(self, clinical: Array) -> Array:
         missing = np.isnan(clinical)
@@ -100,9 +164,12 @@ class FoldPreprocessor:
     def _harmonised(self, clinical: Array, features: Array, sites: Sequence[str]) -> Array:
         """Features without a gap, and without the sites where ComBat is asked for."""
         whole = self._whole(features)
-        if self.combat is None or not features.shape[1]:
+        known = self._known(features)
+        if self.combat is None or not features.shape[1] or not known.any():
             return whole
-        return self.combat.transform(whole, sites, self._filled(clinical))
+        own = [site for site, used in zip(sites, known, strict=True) if used]
+        whole[known] = self.combat.transform(whole[known], own, self._filled(clinical)[known])
+        return whole
 
     def _wide(self, clinical: Array, harmonised: Array) -> Array:
         """What PCA sees."""

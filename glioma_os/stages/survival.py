@@ -89,7 +89,11 @@ def preparation(setting: Setting) -> Preparation:
     options = plain(setting.cfg.validation)
     combat = options["combat"]
     return Preparation(
-        tuple(options["components"]), bool(options["age_in_pca"]), bool(combat["enabled"]), combat["reference"]
+        tuple(options["components"]),
+        bool(options["age_in_pca"]),
+        options["scaling"],
+        bool(combat["enabled"]),
+        combat["reference"],
     )
 
 

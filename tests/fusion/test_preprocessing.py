@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from scipy.stats import norm, rankdata
 
 from glioma_os.errors import ConfigError, DataError
-from glioma_os.fusion.preprocessing import FoldPreprocessor
+from glioma_os.fusion.preprocessing import FoldPreprocessor, NormalScores, Preparation
 
 RNG = np.random.default_rng(0)
 CLINICAL = np.column_stack(
@@ -57,7 +58,9 @@ def test_test_rows_leave_no_trace_bitwise():
 
 def test_bad_inputs_are_errors():
     with pytest.raises(ConfigError):
-        FoldPreprocessor(0)
+        Preparation((5, 0))
+    with pytest.raises(ConfigError, match="normal_scores"):
+        Preparation(scaling="log")
     broken = FEATURES.copy()
     broken[3, 1] = np.inf
     with pytest.raises(DataError, match="1 of 40"):
@@ -70,3 +73,28 @@ def test_a_missing_feature_takes_the_training_median():
     filled[5, 2] = np.nanmedian(holes[:, 2])
     out = [FoldPreprocessor(3).fit(CLINICAL, f).transform(CLINICAL, f) for f in (holes, filled)]
     assert np.array_equal(*out)
+
+
+def test_normal_scores_are_blind_to_the_size_of_a_tail():
+    values = np.column_stack([np.exp(3 * FEATURES[:, 0]), np.full(40, 2.0), FEATURES[:, 1]])
+    scores = NormalScores.of(values).apply(values)
+    expected = rankdata(values[:, 0])
+    assert np.allclose(scores[:, 0], norm.ppf(expected / 41)) and not scores[:, 1].any()
+    tail = values.copy()
+    tail[values[:, 0].argmax(), 0] *= 1e6
+    assert np.array_equal(NormalScores.of(tail).apply(tail), scores)
+    far = NormalScores.of(values).apply(np.array([[1e9, 2.0, -1e9]]))[0]
+    assert np.isfinite(far).all() and far[0] >= scores[:, 0].max() and far[2] <= scores[:, 2].min()
+
+
+@pytest.mark.parametrize("scaling", ["standard", "normal_scores"])
+def test_rows_without_features_teach_nothing_about_them(scaling):
+    lacking = np.arange(40) >= 30
+    partly = np.where(lacking[:, None], np.nan, FEATURES)
+    whole = FoldPreprocessor(3, scaling=scaling).fit(CLINICAL[:30], FEATURES[:30])
+    some = FoldPreprocessor(3, scaling=scaling).fit(CLINICAL, partly)
+    out = some.transform(CLINICAL, partly)
+    assert np.allclose(out[:30, -3:], whole.transform(CLINICAL[:30], FEATURES[:30])[:, -3:])
+    assert np.array_equal(out[30:, -3:], np.zeros((10, 3))) and np.array_equal(out[:, -4], lacking.astype(float))
+    new = whole.transform(CLINICAL[30:], partly[30:])
+    assert np.array_equal(new[:, -3:], np.zeros((10, 3)))
