@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from glioma_os.fusion.folds import grouped_folds
 from glioma_os.fusion.harmonization import Combat
@@ -98,12 +97,11 @@ class Split:
         clinical = rows.columns(block.clinical) if block.clinical else np.empty((len(rows.time), 0))
         features = self.features[:, [own in block.features for own in self.blocks]]
         combat = Combat(how.combat_reference) if how.combat else None
-        with threadpool_limits(1):  # as in Head.fit_predict
-            preprocessor = FoldPreprocessor(n_components, how.age_in_pca, how.scaling, combat)
-            preprocessor.fit(clinical[fit], features[fit], rows.sites_of(fit))
-            known, other = (
-                preprocessor.transform(clinical[part], features[part], rows.sites_of(part)) for part in (fit, held)
-            )
+        preprocessor = FoldPreprocessor(n_components, how.age_in_pca, how.scaling, combat)
+        preprocessor.fit(clinical[fit], features[fit], rows.sites_of(fit))
+        known, other = (
+            preprocessor.transform(clinical[part], features[part], rows.sites_of(part)) for part in (fit, held)
+        )
         self._components[block, n_components is None, -1 if inner is None else inner] = preprocessor.components
         return known, other
 

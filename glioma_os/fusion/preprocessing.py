@@ -62,7 +62,13 @@ SCALINGS: dict[str, type[Standard] | type[NormalScores]] = {"standard": Standard
 
 def _medians(values: Array) -> Array:
     """Median of what is recorded in each column; 0 for a column that nobody has."""
-    return np.array([np.median(known) if (known := column[~np.isnan(column)]).size else 0.0 for column in values.T])
+    missing = np.isnan(values)
+    medians = np.zeros(values.shape[1])
+    whole, some = ~missing.any(axis=0), ~missing.all(axis=0)
+    if len(values):
+        medians[whole] = np.median(values[:, whole], axis=0)
+        medians[some & ~whole] = np.nanmedian(values[:, some & ~whole], axis=0)
+    return medians
 
 
 @dataclass(frozen=True)

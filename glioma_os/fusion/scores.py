@@ -57,6 +57,12 @@ def score(result: ValidationResult, endpoint: Endpoint, replicates: int = 2000, 
     return [line for name in names for line in _of_metric(result, name, weights)]
 
 
+def point(result: ValidationResult, configuration: Configuration) -> float:
+    """The primary metric without an interval: AUC, or C for the time to death."""
+    name = "auc" if result.endpoint.n_classes else "c_index"
+    return _averaged(result, name, configuration, np.empty((0, int(np.sum(result.truth.repeat == 0)))))[0]
+
+
 def _row_weights(result: ValidationResult, replicates: int, seed: int) -> Array:
     """(replicates, cases): a patient's count on each of the patient's cases."""
     of_first = np.asarray(result.truth.patient_ids)[result.truth.repeat == 0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from glioma_os.errors import ConfigError
 from glioma_os.fusion.ensemble import Fitted, auto, stack
@@ -89,7 +90,8 @@ def _judged(
     for place, (head, own_blocks) in enumerate(jobs):
         if progress:
             progress(head.name, place, len(jobs))
-        fitted += _fitted(planner, head, own_blocks) if own_blocks else []
+        with threadpool_limits(1):  # as in Head.fit_predict: small matrices, where threads wait for each other
+            fitted += _fitted(planner, head, own_blocks) if own_blocks else []
     asked = {head.name for head in heads}
     for block in blocks:
         of_block = [own for own in fitted if own.block == block and own.head in asked]

@@ -1,0 +1,90 @@
+"""Null runs: an honest pipeline stays at chance, a leaky one is caught."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.feature_selection import f_classif
+
+from glioma_os.cohorts.splits import make_folds
+from glioma_os.errors import ConfigError
+from glioma_os.fusion.heads.logistic import Logistic
+from glioma_os.fusion.null import noise_like, null_scores, permuted
+from glioma_os.fusion.preprocessing import Preparation
+from glioma_os.fusion.rows import Rows
+from glioma_os.fusion.validation import nested_validation
+from glioma_os.records import FeatureTable
+from glioma_os.survival.endpoints import Endpoint
+from tests.fusion.doubles import cohort, folds_of, table
+
+MEDIAN = Endpoint("median", quantiles=(0.5,))
+REAL = Path(os.environ.get("GLIOMA_OS_REAL_DATA", Path(__file__).parents[2] / "../shared/data")) / "tables/tcga"
+
+
+def run(rows, features, folds):
+    return nested_validation(rows, "age", lambda r, f: features, [Logistic()], MEDIAN, folds, how=Preparation((5,)))
+
+
+def best_twenty(rows, features):
+    """The mistake: features picked by all rows' labels, before any fold is drawn."""
+    strength = f_classif(features.values, rows.time > np.median(rows.time))[0]
+    kept = np.argsort(-strength)[:20]
+    return replace(
+        features, values=features.values[:, kept], names=tuple(features.names[k] for k in kept),
+        blocks=("latent",) * 20,
+    )  # fmt: skip
+
+
+def wide(n=80, columns=300):
+    rows, _ = cohort(n, signal=0.0, censored=0.0)
+    return rows, table(rows, np.random.default_rng(1).normal(size=(n, columns)).astype(np.float32))
+
+
+def test_an_honest_pipeline_stays_at_chance_and_selection_outside_the_folds_is_caught():
+    rows, features = wide()
+    folds = folds_of(rows)
+    scores = {}
+    for name, select in (("honest", lambda r, f: f), ("leaky", best_twenty)):
+
+        def validate(number, select=select):
+            shuffled = permuted(rows, number)
+            return run(shuffled, select(shuffled, features), folds)
+
+        found = null_scores(validate, range(8), "labels", run(rows, select(rows, features), folds))
+        scores[name] = {s.block: s for s in found if s.head == "logistic"}
+    assert not any(score.leaks for score in scores["honest"].values())
+    assert scores["leaky"]["latent"].leaks and scores["leaky"]["latent"].mean > 0.65
+    assert scores["leaky"]["latent"].p > 0.05  # the null run already does as well as the real labels
+
+
+def test_a_real_signal_beats_every_null_run_and_noise_features_know_nothing():
+    rows, values = cohort(100, seed=2)
+    features, folds = table(rows, values), folds_of(rows)
+    real = run(rows, features, folds)
+    labels = null_scores(lambda k: run(permuted(rows, k), features, folds), range(9), "labels", real)
+    assert next(s for s in labels if s.block == "fused").p == 0.1
+    noise = null_scores(lambda k: run(rows, noise_like(features, k), folds), range(9), "noise", real)
+    assert {s.block for s in noise} == {"latent"} and not any(s.leaks for s in noise)
+    with pytest.raises(ConfigError):
+        null_scores(lambda k: real, range(2), "else", None)
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="no TCGA tables under GLIOMA_OS_REAL_DATA")
+def test_on_the_real_tcga_table_permuted_labels_stay_within_the_null_band():
+    link = pd.read_csv(REAL / "os_link.csv").set_index("ID")
+    values = pd.read_csv(REAL / "TCGA_GBM_radiomicFeatures.csv").set_index("ID").drop(columns="Date")
+    numbers = values.loc[link.index].apply(pd.to_numeric, errors="coerce").replace([np.inf, -np.inf], np.nan)
+    ids = tuple(link.index)
+    clinical = np.full((len(ids), 6), np.nan)
+    clinical[:, 0] = link["age"]
+    rows = Rows(ids, ids, link["t"].to_numpy(float), np.ones(len(ids), bool), clinical)
+    features = FeatureTable(ids, tuple(numbers), ("radiomics",) * numbers.shape[1], numbers.to_numpy(np.float32),
+                            {"encoder_patients": []})  # fmt: skip
+    assert features.values.shape[0] == 76 and features.values.shape[1] > 700
+    folds = make_folds(ids, (rows.time > np.median(rows.time)).astype(int).tolist(), 5, 1, 7)
+    found = null_scores(lambda k: run(permuted(rows, k), features, folds), range(10), "labels", None)
+    for score in found:
+        assert not score.leaks and abs(score.mean - 0.5) < 0.13  # null band at n = 76: ±.13
