@@ -1,13 +1,139 @@
-"""Which patients two cohorts share, by every id they are known by."""
+"""Which patients two cohorts share: by their ids, by their voxels, by age and survival."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+import numpy as np
 
 from glioma_os.cohorts.cohort import Cohort
+from glioma_os.records import Case, Modality
+from glioma_os.volumes.nifti import read_nifti
+
+DAYS_A_YEAR = (365.0, 365.25)  # both are in use: UPENN's ages are BraTS's · 365/365.25
+MOST_DECIMALS = 6
+
+
+@dataclass(frozen=True, order=True)
+class SharedPatient:
+    """One person under two ids. `evidence`: id, voxels, or age + days."""
+
+    own: str
+    other: str
+    evidence: str
 
 
 def same_people(own: Cohort, other: Cohort, theirs: Collection[str] | None = None) -> set[str]:
     """Patient ids of `own` that are, under any alias of either side, among `theirs` (default: all) of `other`."""
     names = {alias for patient, ids in other.aliases().items() if theirs is None or patient in theirs for alias in ids}
     return {patient for patient, ids in own.aliases().items() if ids & names}
+
+
+def shared_patients(own: Cohort, other: Cohort, voxels: bool = False) -> list[SharedPatient]:
+    """Pairs known to be one person, each with its strongest evidence; sorted.
+
+    `voxels` also compares the images of both (every one is read). Age and days are compared last.
+    """
+    found = {(pair.own, pair.other): pair for pair in _by_age_and_days(own.cases(), other.cases())}
+    if voxels:
+        found |= {(pair.own, pair.other): pair for pair in _by_voxels(own.cases(), other.cases())}
+    names = defaultdict(list)
+    for patient, ids in other.aliases().items():
+        for name in ids:
+            names[name].append(patient)
+    for patient, ids in own.aliases().items():
+        for theirs in {theirs for name in ids for theirs in names.get(name, ())}:
+            found[patient, theirs] = SharedPatient(patient, theirs, "id")
+    return sorted(found.values())
+
+
+def repeated_patients(cohort: Cohort, voxels: bool = False) -> list[SharedPatient]:
+    """Pairs of patient ids of one cohort that are likely one person; each pair once."""
+    cases = cohort.cases()
+    pairs = _by_age_and_days(cases, cases) + (_by_voxels(cases, cases) if voxels else [])
+    once = {(pair.own, pair.other): pair for pair in pairs if pair.own < pair.other}
+    return sorted(once.values())
+
+
+def _patients(cases: Iterable[Case]) -> dict[str, Case]:
+    """Patient id → the first case that tells age and survival."""
+    out: dict[str, Case] = {}
+    for case in cases:
+        if case.outcome is not None and case.clinical.age_years is not None:
+            out.setdefault(case.patient_id, case)
+    return out
+
+
+def _decimals(ages: Iterable[float]) -> int:
+    """How finely a source writes ages: the most decimals that one of them needs."""
+    texts = (f"{age:.{MOST_DECIMALS}f}".rstrip("0") for age in ages)
+    return max((len(text.partition(".")[2]) for text in texts), default=0)
+
+
+def _by_age_and_days(own: list[Case], other: list[Case]) -> list[SharedPatient]:
+    """Same days of follow-up, and ages that can be roundings of one age in days.
+
+    A source that writes whole years says too little: then nothing is matched.
+    """
+    ours, theirs = _patients(own), _patients(other)
+    own_decimals, other_decimals = (_decimals(_age(c) for c in side.values()) for side in (ours, theirs))
+    if not own_decimals or not other_decimals:
+        return []
+    by_days = defaultdict(list)
+    for patient, case in theirs.items():
+        by_days[_days(case)].append((patient, _age(case)))
+    return [
+        SharedPatient(patient, name, "age + days")
+        for patient, case in ours.items()
+        for name, age in by_days.get(_days(case), ())
+        if name != patient and _one_age(_age(case), own_decimals, age, other_decimals)
+    ]
+
+
+def _age(case: Case) -> float:
+    return float(case.clinical.age_years or 0.0)
+
+
+def _days(case: Case) -> float:
+    return case.outcome.time_days if case.outcome else 0.0
+
+
+def _one_age(first: float, first_decimals: int, second: float, second_decimals: int) -> bool:
+    """Whether the ages agree as written, or some whole number of days gives both in years of 365 or 365.25."""
+    if abs(first - second) <= 0.5 * (10.0**-first_decimals + 10.0**-second_decimals) + 1e-9:
+        return True
+
+    def spans(age: float, decimals: int) -> list[tuple[float, float]]:
+        half = 0.5 * 10.0**-decimals + 1e-9
+        return [((age - half) * year, (age + half) * year) for year in DAYS_A_YEAR]
+
+    return any(
+        np.ceil(max(low, other_low)) <= min(high, other_high)
+        for low, high in spans(first, first_decimals)
+        for other_low, other_high in spans(second, second_decimals)
+    )
+
+
+def voxel_digest(case: Case) -> str | None:
+    """Hex sha256 of shape and voxels of its first image in channel order; None without images."""
+    present = [m for m in Modality if m in case.images]
+    if not present:
+        return None
+    data = np.ascontiguousarray(read_nifti(case.images[present[0]]).data)
+    return hashlib.sha256(repr((present[0].value, data.shape)).encode() + data.astype(np.float32).tobytes()).hexdigest()
+
+
+def _by_voxels(own: list[Case], other: list[Case]) -> list[SharedPatient]:
+    found = defaultdict(set)
+    for case in other:
+        found[voxel_digest(case)].add(case.patient_id)
+    return [
+        SharedPatient(case.patient_id, patient, "voxels")
+        for case in own
+        if (own_digest := voxel_digest(case)) is not None
+        for patient in sorted(found.get(own_digest, ()))
+        if patient != case.patient_id
+    ]

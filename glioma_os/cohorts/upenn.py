@@ -1,0 +1,101 @@
+"""UPENN-GBM (TCIA, doi 10.7937/TCIA.709X-DN49): one clinical table, follow-up scans apart, images where they lie."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from glioma_os.cohorts.clinical import Row, parse_age, parse_choice, parse_days, parse_points, pick, read_table
+from glioma_os.cohorts.cohort import Cohort
+from glioma_os.errors import ConfigError, DataError
+from glioma_os.records import Case, Clinical, Extent, Modality, Outcome
+
+ID = re.compile(r"(UPENN-GBM-\d{5})_(\d\d)")
+BASELINE = "11"
+FILES = {Modality.T1: "T1", Modality.T1C: "T1GD", Modality.T2: "T2", Modality.FLAIR: "FLAIR"}
+MASKS = ("images_segm/{}_segm.nii.gz", "automated_segm/{}_automated_approx_segm.nii.gz")
+DAYS_COLUMNS = ("Survival_from_surgery_days_UPDATED", "Survival_from_surgery_days")
+SEXES: dict[str, object] = {"f": "F", "m": "M"}
+IDH: dict[str, object] = {"wildtype": False, "mutated": True, "nos/nec": None}
+MGMT: dict[str, object] = {"methylated": True, "unmethylated": False, "indeterminate": None}
+RESECTED: dict[str, object] = {"y": Extent.GTR, "n": Extent.STR, "not applicable": None}
+DEAD, UNSURE = "deceased", "deceased - uncertain date of death"
+LIVING = ("alive", "lost to follow-up")
+
+
+class UpennCohort(Cohort):
+    """Baseline scans of `table` (clinical info v1 or v2), survival from surgery; `root` holds images_structural.
+
+    Follow-up scans, deaths of uncertain date and rows without survival are listed as excluded.
+    """
+
+    label_coding = "brats2020"
+
+    def __init__(self, table: str | Path | None, root: str | Path | None = None, name: str = "upenn") -> None:
+        if table is None:
+            raise ConfigError("cohort.table", "null found → UPENN-GBM's clinical CSV expected", "Set cohort.table=FILE")
+        self.table, self.root, self.name = Path(table), Path(root) if root else None, name
+        self.modalities = tuple(Modality) if self.root else ()
+
+    def _read(self) -> tuple[list[Case], list[tuple[str, str]]]:
+        rows = read_table(self.table, ("ID",), [("Age_at_scan_years",), DAYS_COLUMNS])
+        cases, excluded = [], []
+        for row in rows:
+            match = ID.fullmatch(row["id"])
+            if not match:
+                raise DataError(row["row"], f"id {row['id']!r} found → UPENN-GBM-00001_11 expected", "Correct the id")
+            outcome, reason = _outcome(row)
+            images, label = self._images(row["id"])
+            if match[2] != BASELINE:
+                excluded.append((row["id"], "follow-up scan"))
+            elif outcome is None:
+                excluded.append((row["id"], reason))
+            elif self.root and not images:
+                excluded.append((row["id"], "no images"))
+            else:
+                cases.append(Case(row["id"], match[1], self.name, "UPENN", images, label, _clinical(row), outcome))
+        return cases, excluded
+
+    def _images(self, case_id: str) -> tuple[dict[Modality, Path], Path | None]:
+        if self.root is None:
+            return {}, None
+        folder = self.root / "images_structural" / case_id
+        images = {m: folder / f"{case_id}_{word}.nii.gz" for m, word in FILES.items()}
+        masks = [self.root / pattern.format(case_id) for pattern in MASKS]
+        found = {m: path for m, path in images.items() if path.exists()}
+        return found, next((path for path in masks if path.exists()), None)
+
+
+def _clinical(row: Row) -> Clinical:
+    def word(column: str, choices: dict[str, object]) -> object | None:
+        return parse_choice(pick(row, column), f"{row['row']}, column {column}", column, choices)
+
+    return Clinical(
+        age_years=parse_age(pick(row, "Age_at_scan_years"), f"{row['row']}, column Age_at_scan_years"),
+        sex=word("Gender", SEXES),  # type: ignore[arg-type]
+        kps=parse_points(pick(row, "KPS"), f"{row['row']}, column KPS"),
+        extent=word("GTR_over90percent", RESECTED),  # type: ignore[arg-type]
+        idh_mutant=word("IDH1", IDH),  # type: ignore[arg-type]
+        mgmt_methylated=word("MGMT", MGMT),  # type: ignore[arg-type]
+    )
+
+
+def _outcome(row: Row) -> tuple[Outcome | None, str]:
+    """A death's days and a survivor's follow-up stand in separate columns."""
+    status = pick(row, "Survival_Status").lower()
+    where = f"{row['row']}, column Survival_Status"
+    days, followed = pick(row, *DAYS_COLUMNS), pick(row, "Survival_Censor")
+    lacking = ("", "not available", "na")
+    if status == UNSURE:
+        return None, "date of death uncertain"
+    if status == DEAD:
+        return (None, "no survival recorded") if days.lower() in lacking else (
+            Outcome(parse_days(days, where), True), "",
+        )  # fmt: skip
+    if status in LIVING:
+        return (None, "no follow-up recorded") if followed.lower() in lacking else (
+            Outcome(parse_days(followed, where), False), "",
+        )  # fmt: skip
+    if status in lacking:
+        return None, "no survival recorded"
+    raise DataError(where, f"{status!r} found → {DEAD}, {', '.join(LIVING)} expected", "Correct the cell")

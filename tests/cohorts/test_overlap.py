@@ -1,0 +1,92 @@
+"""Who is in two cohorts: made-up people, and the real tables' known answers."""
+
+import csv
+import os
+from pathlib import Path
+
+import pytest
+
+from glioma_os.cohorts.brats import BratsTableCohort
+from glioma_os.cohorts.cohort import Cohort
+from glioma_os.cohorts.overlap import SharedPatient, repeated_patients, same_people, shared_patients
+from glioma_os.cohorts.upenn import UpennCohort
+from glioma_os.records import Case, Clinical, Modality, Outcome
+
+REAL = Path(os.environ.get("GLIOMA_OS_REAL_DATA", Path(__file__).parents[2] / "../shared/data")) / "tables"
+real = pytest.mark.skipif(not REAL.is_dir(), reason="no real tables under GLIOMA_OS_REAL_DATA")
+
+
+class People(Cohort):
+    name = "people"
+
+    def __init__(self, rows, aliases=None):
+        self.rows, self.names = rows, aliases or {}
+
+    def _read(self):
+        cases = [Case(i, i, "people", None, clinical=Clinical(age_years=age), outcome=Outcome(days, True))
+                 for i, age, days in self.rows]  # fmt: skip
+        return cases, []
+
+    def aliases(self):
+        return {i: frozenset({i, *self.names.get(i, ())}) for i, _, _ in self.rows}
+
+
+OWN = People([("a", 60.463, 289.0), ("b", 52.263, 616.0), ("c", 70.001, 100.0)])
+
+
+@pytest.mark.parametrize(
+    ("age", "days", "same"),
+    [
+        (60.463, 289.0, True),
+        (60.46, 289.0, True),  # rounded
+        (60.42, 289.0, True),  # 22069 days in years of 365.25
+        (60.39, 289.0, False),
+        (60.463, 290.0, False),
+    ],
+)
+def test_age_and_days_match_through_rounding_and_the_length_of_a_year(age, days, same):
+    found = shared_patients(OWN, People([("x", age, days), ("y", 33.33, 5.0)]))
+    assert [(p.own, p.other, p.evidence) for p in found] == ([("a", "x", "age + days")] if same else [])
+
+
+def test_an_id_is_stronger_evidence_and_whole_years_say_nothing():
+    other = People([("x", 60.463, 289.0)], {"x": {"a"}})
+    assert [p.evidence for p in shared_patients(OWN, other)] == ["id"]
+    assert same_people(OWN, other) == {"a"}
+    assert shared_patients(OWN, People([("x", 60.0, 289.0)])) == []
+
+
+def test_one_person_twice_in_a_cohort():
+    twice = People([*OWN.rows, ("d", 52.263, 616.0)])
+    assert [(p.own, p.other) for p in repeated_patients(twice)] == [("b", "d")]
+    assert repeated_patients(OWN) == []
+
+
+def test_same_voxels_are_one_person_whatever_the_name(cohorts, tmp_path):
+    own = cohorts["brats2020"]
+    case = own.cases()[3]
+    other = People([("renamed", 33.3, 5.0)])
+    other.cases()[0].images.update({Modality.T1C: case.images[Modality.T1C]})
+    assert shared_patients(own, other) == []
+    assert shared_patients(own, other, voxels=True) == [SharedPatient(case.patient_id, "renamed", "voxels")]
+    assert repeated_patients(own, voxels=True) == []
+
+
+@real
+@pytest.mark.parametrize("year", [2017, 2018])
+def test_half_of_brats2020_is_in_brats2018(year):
+    own = BratsTableCohort(REAL / "brats/survival_info_2020.csv")
+    found = {p.own for p in shared_patients(own, BratsTableCohort(REAL / f"brats/survival_data_{year}.csv"))}
+    usable = {c.patient_id for c in own.cases() if c.clinical.extent == "gtr" and c.outcome.event}
+    assert (len(found), len(own.cases())) == (163, 236)
+    assert (len(found & usable), len(usable)) == (59, 118)
+
+
+@real
+def test_forty_patients_of_brats2020_are_upenns_and_nobody_else():
+    upenn = UpennCohort(REAL / "upenn_gbm/UPENN-GBM_clinical_info_v2.1.csv")
+    found = shared_patients(BratsTableCohort(REAL / "brats/survival_info_2020.csv"), upenn)
+    with (REAL / "brats/overlap_brats2020_upenn.csv").open() as file:
+        truth = {(row["b20"], row["upenn_id"].removesuffix("_11")) for row in csv.DictReader(file)}
+    assert {(p.own, p.other) for p in found} == truth and len(truth) == 40
+    assert repeated_patients(upenn) == []
