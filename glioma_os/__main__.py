@@ -16,6 +16,9 @@ STAGES = {
     "segment": "pre-train and fine-tune the segmenter, score it, write its masks",
     "latents": "one feature vector a case from the segmenter's encoder",
     "survival": "predict survival from clinical variables and features, with intervals",
+    "validate": "freeze on train=…, predict test=… without a refit, shared patients left out",
+    "null_runs": "the same validation where nothing can be predicted: permuted survival, or noise for features",
+    "audit": "patients twice in a cohort, and those it shares with other=…",
     "report": "one HTML page from the runs of a study",
     "study": "all of it, end to end (default)",
 }
@@ -52,6 +55,7 @@ def usage() -> str:
             "Try",
             "  glioma-os stage=study experiment=demo                  whole study on a synthetic cohort",
             "  glioma-os stage=verify cohort=brats cohort.root=FOLDER  what is wrong with my data?",
+            "  glioma-os stage=audit cohort=brats_table cohort.table=CSV other=upenn other.table=CSV",
             "  glioma-os --cfg job experiment=demo                    the whole configuration",
             "",
             NOTICE,
@@ -59,8 +63,20 @@ def usage() -> str:
     )
 
 
+def spelled_out(argument: str) -> str:
+    """The words for two cohorts in Hydra's: `train` is the cohort, `test` and `other` the second one."""
+    name, sign, value = argument.partition("=")
+    first, dot, rest = name.partition(".")
+    if first == "train":
+        return f"cohort{dot}{rest}{sign}{value}"
+    if first in ("test", "other"):
+        return f"other{dot}{rest}{sign}{value}" if dot else f"cohort@other{sign}{value}"
+    return argument
+
+
 def main() -> None:
     """The console script."""
+    sys.argv[1:] = [spelled_out(argument) for argument in sys.argv[1:]]
     arguments = sys.argv[1:]
     if any(word in ("-h", "--help", "help") for word in arguments):
         print(usage())

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import io
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,22 +40,63 @@ def read_features(path: Path) -> FeatureTable:
     return FeatureTable(values=parts["values"], provenance=provenance, **texts)
 
 
-def read_feature_csv(path: str | Path, id_column: str = "case_id", block: str = "radiomics") -> FeatureTable:
-    """A CSV with one row a case: `id_column`, the rest numbers; blanks stay NaN and are imputed inside the folds."""
-    path = Path(path)
-    if not path.is_file():
-        raise DataError(path, "no file found → a feature table expected", "Set features.path")
+def _files(path: str | Path | Sequence[str | Path]) -> list[Path]:
+    """One file, several, or a pattern with *."""
+    given = [path] if isinstance(path, str | Path) else list(path)
+    found = [
+        Path(match) for item in given for match in (sorted(glob.glob(str(item))) if "*" in str(item) else [str(item)])
+    ]
+    if not found or not all(file.is_file() for file in found):
+        missing = next((str(file) for file in found if not file.is_file()), given[0] if given else "")
+        raise DataError(str(missing), "no file found → a feature table expected", "Set features.path")
+    return found
+
+
+def _frame(path: Path, id_column: str, drop: Sequence[str], pattern: str | None, to: str) -> pd.DataFrame:
+    """Numbers of one file, indexed by case id."""
     frame = pd.read_csv(path, dtype={id_column: str}, keep_default_na=True)
     if id_column not in frame:
         raise DataError(path, f"columns {list(frame)[:6]} found → {id_column!r} expected", "Set features.id_column")
-    values = frame.drop(columns=id_column)
+    ids = frame[id_column] if pattern is None else frame[id_column].str.replace(pattern, to, regex=True)
+    if ids.duplicated().any():
+        raise DataError(path, f"id {ids[ids.duplicated()].iloc[0]!r} found twice → one row a case expected",
+                        "Remove the duplicate")  # fmt: skip
+    values = frame.drop(columns=[id_column, *(name for name in drop if name in frame)])
     text = [name for name in values if not pd.api.types.is_numeric_dtype(values[name])]
     if text:
-        raise DataError(path, f"column {text[0]!r} holds text found → numbers expected", "Remove or encode the column")
-    if frame[id_column].duplicated().any():
-        twice = frame[id_column][frame[id_column].duplicated()].iloc[0]
-        raise DataError(path, f"id {twice!r} found twice → one row a case expected", "Remove the duplicate")
+        raise DataError(path, f"column {text[0]!r} holds text found → numbers expected",
+                        "Encode the column, or list it in features.drop")  # fmt: skip
+    return values.set_index(ids)
+
+
+def read_feature_csv(
+    path: str | Path | Sequence[str | Path], id_column: str = "case_id", block: str = "radiomics",
+    drop: Sequence[str] = (), pattern: str | None = None, to: str = "",
+) -> FeatureTable:  # fmt: skip
+    """CSVs with one row a case: `id_column`, the rest numbers; blanks stay NaN and are imputed inside the folds.
+
+    Of several files the cases that all of them hold, columns named file/column. `pattern` (a regular expression) in
+    an id is replaced by `to`, where the file's ids are not the cohort's. Infinite values count as blank.
+    """
+    files = _files(path)
+    frames = [_frame(file, id_column, drop, pattern, to) for file in files]
+    if len(files) > 1:
+        frames = [frame.add_prefix(f"{file.stem}/") for file, frame in zip(files, frames, strict=True)]
+    joined = pd.concat(frames, axis=1, join="inner")
+    if joined.empty:
+        raise DataError(files[0], f"no case stands in all {len(files)} files", "Check the ids")
+    values = joined.to_numpy(np.float64)
+    limit = float(np.finfo(np.float32).max)
+    values[~(np.abs(values) < limit)] = np.nan
     return FeatureTable(
-        case_ids=tuple(frame[id_column]), names=tuple(values), blocks=(block,) * values.shape[1],
-        values=values.to_numpy(np.float32), provenance={"source_sha256": sha256_file(path)},
+        case_ids=tuple(joined.index), names=tuple(joined), blocks=(block,) * joined.shape[1],
+        values=values.astype(np.float32), provenance={"source_sha256": [sha256_file(file) for file in files]},
     )  # fmt: skip
+
+
+def with_rows_for(table: FeatureTable, case_ids: Sequence[str]) -> FeatureTable:
+    """The table with a row of NaN for each of these cases that has none."""
+    held = set(table.case_ids)
+    missing = tuple(case_id for case_id in case_ids if case_id not in held)
+    blank = np.full((len(missing), len(table.names)), np.nan, np.float32)
+    return replace(table, case_ids=table.case_ids + missing, values=np.vstack([table.values, blank]))

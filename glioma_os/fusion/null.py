@@ -58,7 +58,7 @@ def null_scores(
     With permuted labels nothing can be known; with noise that holds for configurations that see features alone.
     """
     if kind not in ("labels", "noise"):
-        raise ConfigError("null.kind", f"{kind!r} found → labels or noise expected", "Correct the key")
+        raise ConfigError("null_runs.kind", f"{kind!r} found → labels or noise expected", "Correct the key")
     found: dict[tuple[str, str], list[float]] = {}
     for number in runs:
         result = validate(number)

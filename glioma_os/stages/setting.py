@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from omegaconf import DictConfig
 from glioma_os.cohorts.cohort import Cohort
 from glioma_os.cohorts.splits import Folds, make_folds
 from glioma_os.errors import ConfigError, DataError
-from glioma_os.records import Case, Extent
+from glioma_os.records import Case, Extent, FeatureTable
 from glioma_os.stages.build import build, plain
 from glioma_os.training.progress import track
 from glioma_os.training.run import Run
@@ -118,27 +119,46 @@ class Setting:
         return module
 
     @cached_property
+    def feature_csv(self) -> FeatureTable:
+        """The table of features=csv."""
+        from glioma_os.data.features import read_feature_csv
+
+        options = plain(self.cfg.features)
+        names = ("path", "id_column", "block", "drop", "pattern", "to")
+        table = read_feature_csv(**{name: options[name] for name in names})
+        table.provenance["encoder_patients"] = []
+        return table
+
+    @cached_property
     def survivors(self) -> tuple[list[Case], dict[str, int]]:
         """Cases whose survival can be predicted, and how many were left out for which reason."""
+        return self.eligible(self.cohort())
+
+    def eligible(self, cohort: Cohort) -> tuple[list[Case], dict[str, int]]:
+        """The same of any cohort."""
         wanted = plain(self.cfg.eligibility)["resection"]
         extents = None if wanted is None else {Extent(word) for word in wanted}
+        dropping = self.cfg.features.kind == "csv" and self.cfg.features.lacking == "drop"
+        featured = set(self.feature_csv.case_ids) if dropping else set()
         kept: list[Case] = []
-        reasons: dict[str, int] = {}
-        for _, reason in self.cohort().excluded():
-            reasons[reason] = reasons.get(reason, 0) + 1
-        for case in self.cohort().cases():
+        reasons = Counter(reason for _, reason in cohort.excluded())
+        for case in cohort.cases():
             reason = ""
             if case.outcome is None:
                 reason = "no survival recorded"
             elif extents is not None and case.clinical.extent not in extents:
                 reason = f"resection not {' or '.join(sorted(extents))}"
-            if not reason:
-                kept.append(case)
+            elif dropping and case.case_id not in featured:
+                reason = "no features"
+            if reason:
+                reasons[reason] += 1
             else:
-                reasons[reason] = reasons.get(reason, 0) + 1
+                kept.append(case)
         if not kept:
-            raise DataError(f"cohort {self.cohort().name}", f"no eligible patient found ({reasons})", "Check the table")
-        return kept, reasons
+            raise DataError(
+                f"cohort {cohort.name}", f"no eligible patient found ({dict(reasons)})", "Check the table and the ids"
+            )
+        return kept, dict(reasons)
 
     @property
     def repeats(self) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from glioma_os import NOTICE
-from glioma_os.cohorts.splits import Folds
+from glioma_os.data.features import with_rows_for
 from glioma_os.errors import ConfigError
 from glioma_os.fusion.preprocessing import Preparation
 from glioma_os.fusion.results import ValidationResult
@@ -25,7 +25,7 @@ from glioma_os.training.progress import say, track
 from glioma_os.training.provenance import provenance
 from glioma_os.training.run import Run, digest
 
-RECIPE = 1  # raise when a change alters the predictions or the scores
+RECIPE = 2  # raise when a change alters the predictions or the scores
 FeaturesOfFold = Callable[[int, int], FeatureTable]
 
 
@@ -35,12 +35,10 @@ def features_of(setting: Setting) -> tuple[FeaturesOfFold | None, Any]:
     if kind == "none":
         return None, None
     if kind == "csv":
-        from glioma_os.data.features import read_feature_csv
-
-        options = setting.cfg.features
-        table = read_feature_csv(plain(options)["path"], options.id_column, options.block)
-        table.provenance.setdefault("encoder_patients", [])
-        return lambda repeat, fold: table, table.provenance
+        table = setting.feature_csv
+        if setting.cfg.features.lacking == "keep":
+            table = with_rows_for(table, [case.case_id for case in setting.survivors[0]])
+        return lambda repeat, fold: table, [table.provenance, plain(setting.cfg.features)]
     if kind != "latents":
         raise ConfigError("features.kind", f"{kind!r} found → latents, csv or none expected", "Correct the key")
     return _latents_of(setting)
@@ -59,27 +57,33 @@ def _latents_of(setting: Setting) -> tuple[FeaturesOfFold, Any]:
     return lambda repeat, fold: tables[ALL if ALL in tables else fold_title(repeat, fold)], key
 
 
+def validation_key(setting: Setting, source: Any) -> dict[str, Any]:
+    """What a validation depends on; `source` says what the features were made from."""
+    people = [
+        [c.case_id, c.patient_id, asdict(c.clinical), asdict(c.outcome) if c.outcome else None, c.site]
+        for c in setting.survivors[0]
+    ]
+    return {
+        "recipe": RECIPE, "endpoint": plain(setting.cfg.endpoint), "heads": plain(setting.cfg.head),
+        "validation": plain(setting.cfg.validation), "features": source, "people": digest(people),
+        "folds": setting.folds.digest,
+    }  # fmt: skip
+
+
 def survive(setting: Setting) -> Run:
     """The survival run of this setting, done now or before."""
     cases, excluded = setting.survivors
-    endpoint, heads = setting.endpoint, setting.heads
     features, source = features_of(setting)
-    folds = setting.folds
-    people = [[c.case_id, c.patient_id, asdict(c.clinical), asdict(c.outcome) if c.outcome else None] for c in cases]
-    key = {
-        "recipe": RECIPE, "endpoint": plain(setting.cfg.endpoint), "heads": plain(setting.cfg.head),
-        "validation": plain(setting.cfg.validation), "features": source, "people": digest(people),
-        "folds": folds.digest,
-    }  # fmt: skip
+    key = validation_key(setting, source)
     run = setting.run("survival", key)
     with run.writing() as todo:
         if todo:
-            result = _validate(setting, Rows.from_cases(cases), features, list(heads.values()), endpoint, folds)
-            scores = score(result, endpoint, int(setting.cfg.validation.replicates), int(setting.cfg.seed))
+            result = validated(setting, Rows.from_cases(cases), features, f"Validating heads, {setting.name}")
+            scores = score(result, setting.endpoint, int(setting.cfg.validation.replicates), int(setting.cfg.seed))
             write_scores(scores, run.path(SCORES))
             write_predictions(result, run.path(PREDICTIONS))
             run.write_json("summary.json", _summary(setting, result, excluded, features))
-            run.write_json("folds.json", folds.to_json())
+            run.write_json("folds.json", setting.folds.to_json())
             run.write_json("provenance.json", provenance())
     return run
 
@@ -97,18 +101,19 @@ def preparation(setting: Setting) -> Preparation:
     )
 
 
-def _validate(
-    setting: Setting, rows: Rows, features: FeaturesOfFold | None, heads: list[Any], endpoint: Any, folds: Folds
+def validated(
+    setting: Setting, rows: Rows, features: FeaturesOfFold | None, title: str | None = None
 ) -> ValidationResult:
-    options = setting.cfg.validation
-    steps = iter(track(range(len(heads) + 1), len(heads) + 1, f"Validating heads, {setting.name}"))
+    """The nested validation that the configuration asks for, under a bar where it has a title."""
+    options, heads = setting.cfg.validation, list(setting.heads.values())
+    steps = iter(track(range(len(heads) + 1), len(heads) + 1, title) if title else ())
 
     def progress(name: str, place: int, total: int) -> None:
         next(steps, None)
 
     result = nested_validation(
-        rows, options.clinical, features, heads, endpoint, folds, int(options.inner_folds), preparation(setting),
-        plain(options.horizons_days), options.leak_policy, int(setting.cfg.seed), progress,
+        rows, options.clinical, features, heads, setting.endpoint, setting.folds, int(options.inner_folds),
+        preparation(setting), plain(options.horizons_days), options.leak_policy, int(setting.cfg.seed), progress,
     )  # fmt: skip
     for _ in steps:
         pass

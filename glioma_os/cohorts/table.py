@@ -1,0 +1,40 @@
+"""Any table with one row a patient: id, age, days, event; for cohorts that have no reader of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from glioma_os.cohorts.clinical import parse_age, parse_choice, parse_days, pick, read_table
+from glioma_os.cohorts.cohort import Cohort
+from glioma_os.errors import ConfigError, DataError
+from glioma_os.records import Case, Clinical, Outcome
+
+EVENTS: dict[str, object] = {"0": False, "1": True}
+
+
+class TableCohort(Cohort):
+    """Patients without images. `event_column` null: every row is a death."""
+
+    modalities = ()
+
+    def __init__(
+        self, table: str | Path | None, id_column: str = "patient_id", age_column: str = "age",
+        days_column: str = "os_days", event_column: str | None = "event", name: str = "table",
+    ) -> None:  # fmt: skip
+        if table is None:
+            raise ConfigError("cohort.table", "null found → a CSV expected", "Set cohort.table=FILE")
+        self.table, self.name = Path(table), name
+        self.columns = (id_column, age_column, days_column, event_column)
+
+    def _read(self) -> tuple[list[Case], list[tuple[str, str]]]:
+        name, age, days, event = self.columns
+        needed = [(age,), (days,), *([(event,)] if event else [])]
+        cases = []
+        for row in read_table(self.table, (name,), needed):
+            died = parse_choice(pick(row, event), f"{row['row']}, column {event}", "event", EVENTS) if event else True
+            if died is None:
+                raise DataError(row["row"], f"column {event} blank found → 0 (censored) or 1 (died)", "Fill the cell")
+            outcome = Outcome(parse_days(pick(row, days), f"{row['row']}, column {days}"), bool(died))
+            clinical = Clinical(age_years=parse_age(pick(row, age), f"{row['row']}, column {age}"))
+            cases.append(Case(row["id"], row["id"], self.name, None, clinical=clinical, outcome=outcome))
+        return cases, []

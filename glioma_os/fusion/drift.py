@@ -1,0 +1,57 @@
+"""How another cohort's inputs and outcomes differ from those that a pipeline was made on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from glioma_os.fusion.rows import CLINICAL_NAMES, Rows
+from glioma_os.records import Array
+from glioma_os.survival.curves import kaplan_meier
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One variable: means, difference in pooled standard deviations, and the share that is not recorded."""
+
+    name: str
+    known: float
+    others: float
+    difference_sd: float
+    known_missing: float
+    others_missing: float
+
+
+def _drift(name: str, known: Array, others: Array) -> Drift:
+    def mean(values: Array) -> float:
+        return float(np.nanmean(values)) if not np.isnan(values).all() else float("nan")
+
+    def variance(values: Array) -> float:
+        return float(np.nanvar(values)) if not np.isnan(values).all() else float("nan")
+
+    spread = np.sqrt((variance(known) + variance(others)) / 2)
+    gap = mean(others) - mean(known)
+    return Drift(
+        name,
+        mean(known),
+        mean(others),
+        float(gap / spread) if spread > 0 else (0.0 if gap == 0 else float("nan")),
+        float(np.isnan(known).mean()),
+        float(np.isnan(others).mean()),
+    )
+
+
+def _median_survival(rows: Rows) -> float:
+    """Days at which half are dead (Kaplan–Meier); the last time seen where more than half live on."""
+    curve = kaplan_meier(rows.time, rows.event)
+    below = curve.survival <= 0.5
+    return float(curve.times[below.argmax()] if below.any() else curve.times[-1])
+
+
+def drift(known: Rows, others: Rows) -> list[Drift]:
+    """Clinical variables, share of deaths, and median survival in days (which has no spread: NaN)."""
+    lines = [_drift(name, known.clinical[:, k], others.clinical[:, k]) for k, name in enumerate(CLINICAL_NAMES)]
+    lines.append(_drift("died", known.event.astype(float), others.event.astype(float)))
+    medians = _median_survival(known), _median_survival(others)
+    return [*lines, Drift("median_survival_days", *medians, float("nan"), 0.0, 0.0)]

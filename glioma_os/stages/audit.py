@@ -1,0 +1,84 @@
+"""stage=audit: patients that stand twice in a cohort, and those it shares with another. What it finds is no error."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from omegaconf import DictConfig
+
+from glioma_os.cohorts.cohort import Cohort
+from glioma_os.cohorts.overlap import SharedPatient, repeated_patients, shared_patients
+from glioma_os.records import Extent
+from glioma_os.reporting.result_files import csv_bytes
+from glioma_os.stages.setting import Setting
+from glioma_os.training.progress import say
+from glioma_os.training.run import Run
+from glioma_os.volumes.atomic import atomic_write
+
+RECIPE = 1  # raise when a change alters what is found
+
+
+def second_cohorts(setting: Setting) -> dict[str, Cohort]:
+    """What the survival cohort is compared with: `other`, and the pre-training cohort where latents come from it."""
+    out = {}
+    if setting.cfg.other is not None:
+        out["other"] = setting.cohort("other")
+    if setting.cohort().modalities and setting.cfg.features.kind == "latents" and (
+        setting.cfg.pretraining["from"] == "cohort"
+    ):  # fmt: skip
+        out["pretraining"] = setting.cohort("pretraining.cohort")
+    return out
+
+
+def _counts(cohort: Cohort, found: list[SharedPatient]) -> dict[str, Any]:
+    """How many, by evidence; and how many of those whose tumour was removed whole and whose death is known."""
+    people = {pair.own for pair in found}
+    cases = [case for case in cohort.cases() if case.outcome is not None]
+    usable = {c.patient_id for c in cases if c.clinical.extent is Extent.GTR and c.outcome and c.outcome.event}
+    return {
+        "shared": len(people),
+        "of": len({case.patient_id for case in cases} or {case.patient_id for case in cohort.cases()}),
+        "shared_gtr_deaths": len(people & usable),
+        "of_gtr_deaths": len(usable),
+        "evidence": dict(Counter(pair.evidence for pair in found)),
+    }
+
+
+def audit(setting: Setting) -> Run:
+    """The audit's run: audit.json with the counts, shared.csv with the pairs (owner-only)."""
+    own, others, voxels = setting.cohort(), second_cohorts(setting), bool(setting.cfg.audit.voxels)
+    key = {"recipe": RECIPE, "voxels": voxels, "cohort": own.fingerprint(),
+           "others": {name: other.fingerprint() for name, other in others.items()}}  # fmt: skip
+    run = setting.run("audit", key)
+    with run.writing() as todo:
+        if todo:
+            pairs = {"itself": repeated_patients(own, voxels)}
+            pairs |= {name: shared_patients(own, other, voxels) for name, other in others.items()}
+            names = {"itself": own.name} | {name: other.name for name, other in others.items()}
+            rows = [[names[n], p.own, p.other, p.evidence] for n, found in pairs.items() for p in found]
+            atomic_write(run.path("shared.csv"), csv_bytes(["cohort", "patient_id", "other_id", "evidence"], rows))
+            run.path("shared.csv").chmod(0o600)
+            follow_ups = sum("follow-up" in reason for _, reason in own.excluded())
+            run.write_json(
+                "audit.json",
+                {"cohort": own.name, "follow_ups_left_out": follow_ups, "sessions_beyond_the_first":
+                 len(own.cases()) - len({c.patient_id for c in own.cases()}),
+                 "with": {names[n] if n != "itself" else "itself": _counts(own, found) for n, found in pairs.items()}},
+            )  # fmt: skip
+    return run
+
+
+def main(cfg: DictConfig) -> None:
+    """Prints the counts and where the pairs are."""
+    setting = Setting(cfg, cfg.setting)
+    run = audit(setting)
+    found = run.read_json("audit.json")
+    say(f"{found['cohort']}: {found['follow_ups_left_out']} follow-up scans left out, "
+        f"{found['sessions_beyond_the_first']} further sessions grouped with their patient")  # fmt: skip
+    for name, counts in found["with"].items():
+        evidence = ", ".join(f"{n} by {kind}" for kind, n in counts["evidence"].items()) or "none"
+        what = "stand twice in it" if name == "itself" else f"are in {name} too"
+        gtr = f"; {counts['shared_gtr_deaths']} of {counts['of_gtr_deaths']} deaths after GTR"
+        say(f"  {counts['shared']} of {counts['of']} patients {what}{gtr if name != 'itself' else ''} ({evidence})")
+    say(f"{run.path('shared.csv')}")
