@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -55,7 +55,8 @@ class ValidationResult:
     """Predictions of every configuration (majority and age-only first), and what they are judged by.
 
     `undetermined`: rows without a class, mean over repeats; `seen_by_encoder`: test patients that the encoder was
-    trained on, None where the features do not say; `cuts` of every split, in days.
+    trained on, None where the features do not say; `cuts` of every split, in days; `judged_at` the horizons at which
+    every split's training rows support a judgement of curves.
     """
 
     endpoint: Endpoint
@@ -65,6 +66,7 @@ class ValidationResult:
     seen_by_encoder: int | None
     leak_policy: LeakPolicy
     cuts: tuple[Array, ...] = ()
+    judged_at: Array = field(default_factory=lambda: np.empty(0))
 
     @property
     def age(self) -> Configuration:

@@ -11,6 +11,7 @@ from glioma_os.fusion.results import Configuration, ValidationResult
 from glioma_os.records import Array
 from glioma_os.survival.bootstrap import (
     CLASS_METRICS,
+    CURVE_METRICS,
     METRICS,
     TIME_METRICS,
     Sample,
@@ -53,6 +54,7 @@ def score(result: ValidationResult, endpoint: Endpoint, replicates: int = 2000, 
     if endpoint != result.endpoint:
         raise ConfigError("endpoint", f"{endpoint.name} found → {result.endpoint.name} validated", "Validate again")
     names = [*CLASS_METRICS, *TIME_METRICS] if endpoint.n_classes else list(TIME_METRICS)
+    names += list(CURVE_METRICS) if len(result.judged_at) > 1 else []
     weights = _row_weights(result, replicates, seed)
     return [line for name in names for line in _of_metric(result, name, weights)]
 
@@ -73,7 +75,11 @@ def _row_weights(result: ValidationResult, replicates: int, seed: int) -> Array:
 def samples_of(result: ValidationResult, configuration: Configuration) -> list[Sample]:
     """The predictions of a configuration, one Sample per repeat, cases in the same order in each."""
     truth, table = result.truth, configuration.table
-    whole = Sample(truth.time, truth.event, table.risk, truth.classes, table.probabilities)
+    curves, days = table.curves, table.horizons_days
+    if curves is not None and days is not None:
+        used = np.isin(days, result.judged_at)
+        curves, days = curves[:, used], days[used]
+    whole = Sample(truth.time, truth.event, table.risk, truth.classes, table.probabilities, curves, days)
     return [whole.rows(truth.repeat == repeat) for repeat in np.unique(truth.repeat)]
 
 

@@ -19,6 +19,7 @@ from glioma_os.fusion.results import ValidationResult, configuration, majority, 
 from glioma_os.fusion.rows import ClinicalSet, Rows
 from glioma_os.records import Array, FeatureTable
 from glioma_os.survival.endpoints import Endpoint
+from glioma_os.survival.ipcw import supported_horizons
 
 Progress = Callable[[str, int, int], None]
 PREPARATION = Preparation()
@@ -107,7 +108,15 @@ def _judged(
         seen,
         policy,
         tuple(split.cuts for split in planner.splits),
+        _judged_at(planner),
     )
+
+
+def _judged_at(planner: Planner) -> Array:
+    kept = planner.horizons_days
+    for split in planner.splits:
+        kept = supported_horizons(kept, planner.rows.time[split.train])
+    return kept
 
 
 def _fitted(planner: Planner, head: Head, blocks: Sequence[Block]) -> list[Fitted]:

@@ -10,18 +10,30 @@ import numpy as np
 
 from glioma_os.errors import ConfigError, DataError
 from glioma_os.records import Array
-from glioma_os.survival import classification, concordance
+from glioma_os.survival import calibration, classification, concordance, ipcw
+from glioma_os.survival.curves import median_days
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Predictions beside what happened, one row per case. `classes` −1 = undetermined; risk: higher = worse."""
+    """Predictions beside what happened, one row per case. `classes` −1 = undetermined; risk: higher = worse.
+
+    `curves` (n, H) = S(t) at `horizons_days` (H,), where there are any.
+    """
 
     time: Array
     event: Array
     risk: Array
     classes: Array | None = None
     probabilities: Array | None = None
+    curves: Array | None = None
+    horizons_days: Array | None = None
+
+    def of_curves(self) -> tuple[Array, Array]:
+        """`curves` (n, H) and `horizons_days` (H,); a ConfigError where there are none."""
+        if self.curves is None or self.horizons_days is None:
+            raise ConfigError("metric", "it needs survival curves", "Set validation.horizons_days")
+        return self.curves, self.horizons_days
 
     def of_classes(self) -> tuple[Array, Array]:
         """`classes` (n,) and `probabilities` (n, K); a ConfigError where the endpoint has none."""
@@ -35,8 +47,12 @@ class Sample:
 
     def rows(self, used: Array) -> Sample:
         """The rows picked by a mask (n,) or by indices."""
-        optional = [None if part is None else part[used] for part in (self.classes, self.probabilities)]
-        return Sample(self.time[used], self.event[used], self.risk[used], *optional)
+        classes, probabilities, curves = (
+            None if part is None else part[used] for part in (self.classes, self.probabilities, self.curves)
+        )
+        return Sample(
+            self.time[used], self.event[used], self.risk[used], classes, probabilities, curves, self.horizons_days
+        )
 
 
 class Interval(NamedTuple):
@@ -112,9 +128,58 @@ def _of_confusion(measure: Callable[[Array], Array]) -> Metric:
     return Metric(of_sample, Sample.determined)
 
 
+def _uno(sample: Sample, weights: Array) -> Array:
+    pairs = concordance.pairs(sample.time, sample.event, sample.risk)
+    return ipcw.uno_concordance(pairs, sample.time, sample.event, weights)
+
+
+def _dynamic_auc(sample: Sample, weights: Array) -> Array:
+    horizons = sample.of_curves()[1]
+    return ipcw.mean_dynamic_auc(sample.time, sample.event, sample.risk, horizons, weights)
+
+
+def _integrated_brier(sample: Sample, weights: Array) -> Array:
+    return ipcw.integrated_brier(sample.time, sample.event, *sample.of_curves(), weights)
+
+
+def _squared_errors(sample: Sample) -> Array:
+    """(days predicted − days lived)², (n,)."""
+    return (median_days(*sample.of_curves()) - sample.time) ** 2
+
+
+def _mean_squared_error(sample: Sample, weights: Array) -> Array:
+    return weights @ _squared_errors(sample) / weights.sum(axis=1)
+
+
+def _median_squared_error(sample: Sample, weights: Array) -> Array:
+    errors = _squared_errors(sample)
+    order = np.argsort(errors, kind="stable")
+    held = weights[:, order].cumsum(axis=1)
+    return errors[order][np.argmax(held >= held[:, -1:] / 2, axis=1)]
+
+
+def _brier(sample: Sample, weights: Array) -> Array:
+    return calibration.brier(*sample.of_classes(), weights)
+
+
+def _all(sample: Sample) -> Array:
+    return np.ones(len(sample.risk), bool)
+
+
+def _died(sample: Sample) -> Array:
+    return np.asarray(sample.event, bool)
+
+
 TIME_METRICS: dict[str, Metric] = {
-    "c_index": Metric(_concordance, lambda sample: np.ones(len(sample.risk), bool)),
-    "spearman": Metric(_spearman, lambda sample: np.asarray(sample.event, bool)),
+    "c_index": Metric(_concordance, _all),
+    "c_uno": Metric(_uno, _all),
+    "spearman": Metric(_spearman, _died),
+}
+CURVE_METRICS: dict[str, Metric] = {
+    "td_auc": Metric(_dynamic_auc, _all),
+    "ibs": Metric(_integrated_brier, _all),
+    "mse_days2": Metric(_mean_squared_error, _died),
+    "median_se_days2": Metric(_median_squared_error, _died),
 }
 CLASS_METRICS: dict[str, Metric] = {
     "auc": Metric(_auc, Sample.determined),
@@ -122,5 +187,6 @@ CLASS_METRICS: dict[str, Metric] = {
     "f1_weighted": _of_confusion(classification.f1_weighted),
     "accuracy": _of_confusion(classification.accuracy),
     "balanced_accuracy": _of_confusion(classification.balanced_accuracy),
+    "brier": Metric(_brier, Sample.determined),
 }
-METRICS: dict[str, Metric] = {**CLASS_METRICS, **TIME_METRICS}
+METRICS: dict[str, Metric] = {**CLASS_METRICS, **TIME_METRICS, **CURVE_METRICS}

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.special import expit, logit
-from scipy.stats import norm
+from scipy.stats import chi2, norm
 
 from glioma_os.errors import DataError, TrainingError
 from glioma_os.records import Array
@@ -79,8 +79,34 @@ def recalibration(probability: Array, happened: Array) -> Recalibration:
     return Recalibration(float(intercept), float(slope))
 
 
-def brier(classes: Array, probabilities: Array) -> float:
-    """Brier score of (n, K) probabilities: mean squared error of P(class) for K = 2, summed over classes for more."""
+def brier(classes: Array, probabilities: Array, weights: Array) -> Array:
+    """Brier score (B,) of (n, K) probabilities: squared error of P(class) for K = 2, summed over classes for more."""
     truth = np.eye(probabilities.shape[1])[np.asarray(classes)]
-    total = float(np.mean(np.sum((probabilities - truth) ** 2, axis=1)))
-    return total / 2 if probabilities.shape[1] == 2 else total
+    errors = np.sum((probabilities - truth) ** 2, axis=1) / (2 if probabilities.shape[1] == 2 else 1)
+    return weights @ errors / weights.sum(axis=1)
+
+
+class DCalibration(NamedTuple):
+    """Patients in each tenth of predicted survival (shares, ideally all 1/bins), χ² with bins − 1 degrees, and p."""
+
+    shares: Array
+    chi2: float
+    p: float
+
+
+def d_calibration(alive_at_own_time: Array, event: Array, bins: int = 10) -> DCalibration:
+    """Distribution calibration (Haider 2020) of S(T | x) (n,), each at the patient's own time.
+
+    A death counts in its bin; a censored patient is spread over the bins below, as the prediction says.
+    """
+    chance, event = np.clip(np.asarray(alive_at_own_time, float), 1e-12, 1.0), np.asarray(event, bool)
+    if not len(chance):
+        raise DataError("D-calibration", "no row", "Give at least one prediction")
+    edges = np.linspace(0, 1, bins + 1)
+    place = np.minimum(np.searchsorted(edges, chance, side="right") - 1, bins - 1)
+    counts = np.bincount(place[event], minlength=bins).astype(float)
+    for own, bin_ in zip(chance[~event], place[~event], strict=True):
+        counts[bin_] += (own - edges[bin_]) / own
+        counts[:bin_] += 1 / (bins * own)
+    statistic = float(np.sum((counts - len(chance) / bins) ** 2) / (len(chance) / bins))
+    return DCalibration(counts / len(chance), statistic, float(chi2.sf(statistic, bins - 1)))

@@ -107,3 +107,16 @@ def calibrated_curves(known: Array, time: Array, event: Array, risk: Array, at_d
     beta = fit_cox(column, time, event, l2=1.0)  # one pseudo-patient's worth: a risk that parts all deaths stays finite
     baseline = breslow_log_hazard(time, event, column @ beta, at_days)
     return breslow_survival(baseline, (risk - mean) / scale * beta[0])
+
+
+def median_days(curves: Array, horizons_days: Array) -> Array:
+    """Predicted median survival (n,): where S(t) crosses ½, linear between horizons; beyond the last, the last."""
+    days = np.append(0.0, horizons_days)
+    alive = np.hstack([np.ones((len(curves), 1)), curves])
+    after = np.argmax(np.hstack([alive < 0.5, np.ones((len(alive), 1), bool)]), axis=1)
+    right = np.minimum(after, len(days) - 1)
+    left = np.maximum(right - 1, 0)
+    rows = np.arange(len(alive))
+    high, low = alive[rows, left], alive[rows, right]
+    share = np.divide(high - 0.5, high - low, out=np.ones(len(alive)), where=high > low)
+    return np.where(after == len(days), days[-1], days[left] + np.clip(share, 0, 1) * (days[right] - days[left]))

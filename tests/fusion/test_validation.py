@@ -214,7 +214,11 @@ def test_scores_carry_interval_n_and_the_difference_to_age(fused):
     by_hand = np.mean([METRICS["auc"](sample)[0] for sample in samples_of(fused, configuration)])
     assert best.value == pytest.approx(by_hand)
     assert lines["logistic", "fused", "spearman"].value > 0.3
-    assert {s.metric for s in score(validate(*cohort(60), endpoint=OS, heads=()), OS, 50)} == {"c_index", "spearman"}
+    assert {s.metric for s in score(validate(*cohort(60), endpoint=OS, heads=()), OS, 50)} == {
+        "c_index",
+        "c_uno",
+        "spearman",
+    }
     with pytest.raises(ConfigError):
         score(fused, OS)
 

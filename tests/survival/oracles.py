@@ -7,7 +7,13 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)
     from sksurv.compare import compare_survival
     from sksurv.linear_model import CoxnetSurvivalAnalysis, CoxPHSurvivalAnalysis
-    from sksurv.metrics import concordance_index_censored
+    from sksurv.metrics import (
+        brier_score,
+        concordance_index_censored,
+        concordance_index_ipcw,
+        cumulative_dynamic_auc,
+        integrated_brier_score,
+    )
     from sksurv.nonparametric import kaplan_meier_estimator
     from sksurv.util import Surv
     from statsmodels.duration.hazard_regression import PHReg
@@ -18,8 +24,12 @@ __all__ = [
     "CoxnetSurvivalAnalysis",
     "PHReg",
     "Surv",
+    "brier_score",
     "compare_survival",
     "concordance_index_censored",
+    "concordance_index_ipcw",
+    "cumulative_dynamic_auc",
+    "integrated_brier_score",
     "kaplan_meier_estimator",
     "proportion_confint",
 ]

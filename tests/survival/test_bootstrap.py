@@ -14,7 +14,9 @@ def sample(seed=0, n=60, cuts=(200.0, 500.0)):
     scores = np.column_stack([inputs[:, 0] * k for k in range(len(cuts), -1, -1)]).round(1)
     probabilities = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
     risk = -probabilities @ np.arange(len(cuts) + 1)
-    return Sample(time, event, risk.round(2), classes(time, event, np.array(cuts)), probabilities)
+    days = np.array([60.0, 180.0, 300.0])
+    curves = np.exp(-np.outer(np.exp(risk - risk.mean()), days / 400))
+    return Sample(time, event, risk.round(2), classes(time, event, np.array(cuts)), probabilities, curves, days)
 
 
 @pytest.mark.parametrize("cuts", [(300.0,), (200.0, 500.0)])
@@ -24,7 +26,7 @@ def test_weights_equal_recomputing_on_resampled_rows(name, cuts):
     weights = bootstrap_weights(len(of.time), 40, seed=3)
     values = METRICS[name](of, weights)
     for counts, value in zip(weights, values, strict=True):
-        assert abs(METRICS[name](of.rows(np.repeat(np.arange(60), counts)))[0] - value) < 1e-12
+        assert np.isclose(METRICS[name](of.rows(np.repeat(np.arange(60), counts)))[0], value, rtol=1e-12, atol=1e-12)
 
 
 def test_replicates_lacking_a_class_are_dropped_and_counted():

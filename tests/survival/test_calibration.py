@@ -4,7 +4,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss
 
 from glioma_os.errors import DataError, TrainingError
-from glioma_os.survival.calibration import brier, recalibration, reliability, wilson
+from glioma_os.survival.calibration import brier, d_calibration, recalibration, reliability, wilson
+from glioma_os.survival.curves import median_days
 from tests.survival.oracles import proportion_confint
 
 
@@ -49,7 +50,7 @@ def test_brier_equals_scikit_learn():
     for n_classes in (2, 3):
         truth, p = rng.integers(0, n_classes, 50), rng.dirichlet(np.ones(n_classes), 50)
         expected = brier_score_loss(truth, p[:, 1] if n_classes == 2 else p)
-        assert np.isclose(brier(truth, p), expected)
+        assert np.isclose(brier(truth, p, np.ones((1, len(truth))))[0], expected)
 
 
 def test_impossible_recalibrations_are_errors():
@@ -59,3 +60,20 @@ def test_impossible_recalibrations_are_errors():
         recalibration(np.array([0.1, 0.2, 0.8, 0.9]), np.array([0, 0, 1, 1]))
     with pytest.raises(DataError):
         reliability(np.empty(0), np.empty(0))
+
+
+def test_d_calibration_of_the_true_law_is_flat_and_of_a_wrong_one_is_not():
+    rng = np.random.default_rng(0)
+    time, end = rng.exponential(300, 4000), rng.exponential(500, 4000)
+    event, seen = time <= end, np.minimum(time, end)
+    right = d_calibration(np.exp(-seen / 300), event)
+    assert np.isclose(right.shares.sum(), 1) and right.p > 0.01 and np.allclose(right.shares, 0.1, atol=0.02)
+    assert d_calibration(np.exp(-seen / 200), event).p < 1e-6
+    uncensored = d_calibration(np.array([0.05, 0.15, 0.95, 1.0]), np.ones(4, bool))
+    assert uncensored.shares.tolist() == [0.25, 0.25, 0, 0, 0, 0, 0, 0, 0, 0.5]
+
+
+def test_median_days_crosses_one_half():
+    days = np.array([100.0, 200.0, 400.0])
+    curves = np.array([[0.8, 0.4, 0.1], [0.4, 0.2, 0.1], [0.9, 0.8, 0.7], [0.5, 0.4, 0.2]])
+    assert np.allclose(median_days(curves, days), [175, 100 * 0.5 / 0.6, 400, 100])
