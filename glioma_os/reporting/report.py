@@ -13,7 +13,9 @@ from glioma_os.volumes.atomic import atomic_write
 
 METRIC_NAMES = {
     "auc": "AUC", "f1_weighted": "F1 (weighted)", "f1_macro": "F1 (macro)", "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy", "c_index": "C-index", "spearman": "Spearman ρ",
+    "balanced_accuracy": "Balanced accuracy", "c_index": "C-index", "c_uno": "Uno's C",
+    "spearman": "Spearman ρ", "td_auc": "Dynamic AUC", "ibs": "Integrated Brier", "brier": "Brier",
+    "mse_days2": "MSE, days²", "median_se_days2": "Median SE, days²",
 }  # fmt: skip
 HEAD_NAMES = {
     "majority": "majority", "logistic": "logistic regression", "random_forest": "random forest", "xgboost": "XGBoost",

@@ -8,13 +8,20 @@ from glioma_os.fusion.scores import Score
 from glioma_os.reporting.published import MARASI_2025
 from glioma_os.reporting.report import HEAD_NAMES, METRIC_NAMES, ComparisonRow, ScoreRow
 
-SHOWN = ("auc", "f1_weighted", "accuracy", "balanced_accuracy", "c_index", "spearman")
+SHOWN_OF_CLASSES = ("auc", "f1_weighted", "accuracy", "balanced_accuracy", "c_index", "spearman")
+SHOWN_OF_TIMES = ("c_index", "c_uno", "td_auc", "ibs", "spearman")
 BLOCK_NAMES = {"none": "nothing", "age": "age", "clinical": "clinical", "latents": "images"}
 
 
 def block_name(block: str, clinical: str) -> str:
     """What a configuration sees, for people; `clinical` is the set that fusion adds."""
     return f"images + {clinical}" if block == "fused" else BLOCK_NAMES.get(block, block)
+
+
+def shown_metrics(scores: list[Score]) -> tuple[str, ...]:
+    """The metrics that a table shows, the endpoint's own first; scores.csv has all of them."""
+    measured = {line.metric for line in scores}
+    return tuple(name for name in (SHOWN_OF_CLASSES if "auc" in measured else SHOWN_OF_TIMES) if name in measured)
 
 
 def bracket(low: float, high: float) -> str:
@@ -59,7 +66,7 @@ def score_rows(
     scores: list[Score], age: list[str], best: Score | None, clinical: str
 ) -> tuple[tuple[str, ...], list[ScoreRow]]:
     """Metrics in column order, and one row a configuration, `best` emphasised."""
-    metrics = tuple(name for name in SHOWN if any(line.metric == name for line in scores))
+    metrics = shown_metrics(scores)
     table: dict[tuple[str, str], dict[str, Score]] = {}
     for line in scores:
         table.setdefault((line.head, line.block), {})[line.metric] = line

@@ -18,7 +18,7 @@ from glioma_os.fusion.scores import Score, score
 from glioma_os.fusion.validation import nested_validation
 from glioma_os.records import FeatureTable
 from glioma_os.reporting.result_files import PREDICTIONS, SCORES, read_scores, write_predictions, write_scores
-from glioma_os.reporting.tables import SHOWN
+from glioma_os.reporting.tables import shown_metrics
 from glioma_os.stages.build import plain
 from glioma_os.stages.setting import Setting
 from glioma_os.training.progress import say, track
@@ -156,8 +156,7 @@ def _summary(
 def say_scores(scores: list[Score], title: str) -> None:
     """The table a terminal shows: one line a configuration, every number with interval, n and Δ to age only."""
     say(title)
-    metrics = [name for name in SHOWN if any(line.metric == name for line in scores)]
-    for name in metrics:
+    for name in shown_metrics(scores):
         say(f"  {name}")
         for line in (line for line in scores if line.metric == name):
             say(
