@@ -85,7 +85,7 @@ def read_feature_csv(
     joined = pd.concat(frames, axis=1, join="inner")
     if joined.empty:
         raise DataError(files[0], f"no case stands in all {len(files)} files", "Check the ids")
-    values = joined.to_numpy(np.float64)
+    values = np.array(joined, np.float64)
     limit = float(np.finfo(np.float32).max)
     values[~(np.abs(values) < limit)] = np.nan
     return FeatureTable(

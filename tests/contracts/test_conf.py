@@ -15,7 +15,8 @@ from glioma_os.stages.build import build, check_targets, plain
 CONF = config_folder()
 GROUPS = sorted(p.name for p in CONF.iterdir() if p.is_dir())
 OPTIONS = [(group, option.stem) for group in GROUPS for option in sorted((CONF / group).glob("*.yaml"))]
-WITH = {("features", "csv"): ["features.path=x.csv"], ("cohort", "brats_table"): ["cohort.table=x.csv"]}
+WITH = {("features", "csv"): ["features.path=x.csv"], ("cohort", "brats_table"): ["cohort.table=x.csv"],
+        ("cohort", "table"): ["cohort.table=x.csv"]}  # fmt: skip
 
 
 def configuration(*overrides):

@@ -1,0 +1,86 @@
+"""The stages a reviewer runs: audit, external validation, null runs."""
+
+import csv
+import json
+import stat
+
+import numpy as np
+import pytest
+
+from tests.e2e.test_study import run
+
+HEAD = "Brats20ID,Age,Survival_days,Extent_of_Resection"
+
+
+def people(n, seed):
+    """Age in days, days lived; the old die first."""
+    rng = np.random.default_rng(seed)
+    age = rng.integers(14_000, 29_000, n)
+    return age, np.ceil(np.exp(5.8 - 0.00012 * (age - 22_000) + rng.normal(0, 0.6, n))).astype(int)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """brats.csv, and upenn.csv whose first six patients stand in it too, aged in years of 365.25 days."""
+    age, days = people(60, 1)
+    rows = [
+        f"BraTS20_Training_{k + 1:03d},{a / 365:.3f},{d},GTR" for k, (a, d) in enumerate(zip(age, days, strict=True))
+    ]
+    (tmp_path / "brats.csv").write_text("\n".join([HEAD, *rows]) + "\n")
+    other_age, other_days = people(40, 2)
+    all_age, all_days = np.concatenate([age[:6], other_age]), np.concatenate([days[:6], other_days])
+    rows = [
+        f"UPENN-GBM-{k + 1:05d}_11,F,{a / 365.25:.2f},{d},Deceased,Not Available"
+        for k, (a, d) in enumerate(zip(all_age, all_days, strict=True))
+    ]
+    header = "ID,Gender,Age_at_scan_years,Survival_from_surgery_days_UPDATED,Survival_Status,Survival_Censor"
+    (tmp_path / "upenn.csv").write_text("\n".join([header, *rows]) + "\n")
+    return tmp_path
+
+
+def test_audit_names_the_shared_patients_and_why(folder):
+    done = run(folder, "stage=audit", "cohort=brats_table", "cohort.table=brats.csv", "other=upenn",
+               "other.table=upenn.csv")  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "6 of 60 patients are in upenn too" in done.stderr and "6 by age + days" in done.stderr
+    (path,) = folder.glob("runs/audit/*/*/shared.csv")
+    rows = list(csv.DictReader(path.read_text().splitlines()))
+    assert [(r["patient_id"], r["other_id"]) for r in rows] == [
+        (f"BraTS20_Training_{k:03d}", f"UPENN-GBM-{k:05d}") for k in range(1, 7)
+    ]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_external_validation_leaves_the_shared_out_and_scores_every_test_patient(folder):
+    common = ["stage=validate", "train=brats_table", "train.table=brats.csv", "test=upenn", "test.table=upenn.csv"]
+    done = run(folder, *common, "head=[cox,logistic]", "validation.replicates=200", "endpoint=binary_365")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "54 patients; 6 left out that upenn holds too" in done.stderr and "median_survival_days" in done.stderr
+    (path,) = folder.glob("runs/validate/*/*/summary.json")
+    summary = json.loads(path.read_text())
+    assert (summary["train_patients"], summary["test_patients"], summary["cuts_days"]) == (54, 46, [365.0])
+    scores = list(csv.DictReader((path.parent / "scores.csv").read_text().splitlines()))
+    assert {(s["head"], s["block"]) for s in scores} >= {("majority", "none"), ("logistic", "age"), ("cox", "age")}
+    c_index = next(float(s["value"]) for s in scores if (s["head"], s["metric"]) == ("cox", "c_index"))
+    assert 0.6 < c_index < 0.95
+    missing = run(folder, *common[:3])
+    assert missing.returncode == 2 and "test=upenn" in missing.stderr
+
+
+def test_null_runs_stay_at_chance_and_a_table_made_of_the_answer_does_not_hide_in_truth(folder):
+    rng = np.random.default_rng(0)
+    ids = [f"BraTS20_Training_{k:03d}" for k in range(1, 61)]
+    (folder / "f.csv").write_text("case_id,a,b\n" + "".join(f"{i},{rng.normal()},{rng.normal()}\n" for i in ids))
+    done = run(
+        folder, "stage=null_runs", "cohort=brats_table", "cohort.table=brats.csv", "features=csv",
+        "features.path=f.csv",
+        "head=logistic", "validation.repeats=1", "validation.components=[2]", "null_runs.runs=4",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    (path,) = folder.glob("runs/null_runs/*/*/null.csv")
+    rows = {r["block"]: r for r in csv.DictReader(path.read_text().splitlines())}
+    assert set(rows) == {"age", "radiomics", "fused"} and all(r["leaks"] == "False" for r in rows.values())
+    assert float(rows["age"]["observed"]) > 0.6 > float(rows["radiomics"]["mean"])
+    wrong = run(folder, "stage=null_runs", "cohort=brats_table", "cohort.table=brats.csv", "features=none",
+                "null_runs.kind=else")  # fmt: skip
+    assert wrong.returncode == 2 and "labels or noise" in wrong.stderr
