@@ -128,13 +128,17 @@ def make_split(
 
 @dataclass(frozen=True)
 class Planner:
-    """Makes the tasks of every head from the same splits and the same prepared inputs."""
+    """Makes the tasks of every head from the same splits and the same prepared inputs.
+
+    `judged` (rows,) bool: which rows results hold; the others are learnt from alone.
+    """
 
     rows: Rows
     splits: Sequence[Split]
     endpoint: Endpoint
     how: Preparation
     horizons_days: Array
+    judged: Array
 
     def candidates(self, head: Head, block: Block) -> list[Candidate]:
         """The search space of a head on a block."""

@@ -75,7 +75,8 @@ def _medians(values: Array) -> Array:
 class Preparation:
     """How inputs are prepared, the same for every head. `n_components`: the choices that inner validation has.
 
-    `combat` takes the sites off the features, to `combat_reference` where that is given.
+    `combat` takes the sites off the features, to `combat_reference` where that is given. `judge_featured`: rows
+    without any feature are learnt from and not judged.
     """
 
     n_components: tuple[int | None, ...] = (5, 10)
@@ -83,6 +84,7 @@ class Preparation:
     scaling: str = "standard"
     combat: bool = False
     combat_reference: str | None = None
+    judge_featured: bool = False
 
     def __post_init__(self) -> None:
         if self.scaling not in SCALINGS:

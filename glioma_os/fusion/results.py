@@ -128,7 +128,7 @@ def majority(planner: Planner) -> Configuration:
 def truth_of(planner: Planner) -> Truth:
     """What happened to the predicted rows."""
     rows, splits = planner.rows, planner.splits
-    order = _order(splits)
+    order = _order(planner)
     row = np.concatenate([split.test for split in splits])[order]
     repeat, fold, classes, weights = (
         np.concatenate(parts)[order]
@@ -145,7 +145,7 @@ def truth_of(planner: Planner) -> Truth:
 
 def risk_table(planner: Planner, predictions: Sequence[Prediction]) -> RiskTable:
     """One prediction per split, put into the order of repeats and of the cohort's rows."""
-    truth, order = truth_of(planner), _order(planner.splits)
+    truth, order = truth_of(planner), _order(planner)
 
     def joined(parts: list[Array | None]) -> Array | None:
         given = [part for part in parts if part is not None]
@@ -159,11 +159,12 @@ def risk_table(planner: Planner, predictions: Sequence[Prediction]) -> RiskTable
     )  # fmt: skip
 
 
-def _order(splits: Sequence[Split]) -> Array:
-    """Places of the concatenated test rows sorted by repeat, then by row of the cohort."""
-    row = np.concatenate([split.test for split in splits])
-    repeat = np.concatenate([np.full(len(split.test), split.repeat) for split in splits])
-    return np.lexsort((row, repeat))
+def _order(planner: Planner) -> Array:
+    """Places of the concatenated test rows sorted by repeat, then by row of the cohort; only rows to be judged."""
+    row = np.concatenate([split.test for split in planner.splits])
+    repeat = np.concatenate([np.full(len(split.test), split.repeat) for split in planner.splits])
+    order = np.lexsort((row, repeat))
+    return order[planner.judged[row[order]]]
 
 
 def _patients_per_parameter(rows: Rows, splits: Sequence[Split], widths: Sequence[int]) -> float:

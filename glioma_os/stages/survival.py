@@ -36,7 +36,7 @@ def features_of(setting: Setting) -> tuple[FeaturesOfFold | None, Any]:
         return None, None
     if kind == "csv":
         table = setting.feature_csv
-        if setting.cfg.features.lacking == "keep":
+        if setting.cfg.features.lacking in ("keep", "learn"):
             table = with_rows_for(table, [case.case_id for case in setting.survivors[0]])
         return lambda repeat, fold: table, [table.provenance, plain(setting.cfg.features)]
     if kind != "latents":
@@ -98,6 +98,7 @@ def preparation(setting: Setting) -> Preparation:
         options["scaling"],
         bool(combat["enabled"]),
         combat["reference"],
+        setting.cfg.features.kind == "csv" and setting.cfg.features.lacking == "learn",
     )
 
 

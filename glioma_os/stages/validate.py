@@ -55,7 +55,7 @@ def _features(setting: Setting, cases: list[Case]) -> FeatureTable | None:
             "features", f"{kind} found → none or csv expected",
             "For latents of both cohorts write them to one CSV: stage=latents, then features=csv",
         )  # fmt: skip
-    keep = setting.cfg.features.lacking == "keep"
+    keep = setting.cfg.features.lacking in ("keep", "learn")
     return with_rows_for(setting.feature_csv, [case.case_id for case in cases]) if keep else setting.feature_csv
 
 
