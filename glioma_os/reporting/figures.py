@@ -103,6 +103,25 @@ def calibration(predicted: Array, observed: Array, low: Array, high: Array, text
 
 
 @_styled
+def decision(thresholds: Array, model: Array, by_age: Array, treat_all: Array, title: str) -> str:
+    """Net benefit against the threshold probability: of the model, of age alone, of treating all or none."""
+    figure = _figure(3.6, 3.6)
+    axes = figure.subplots()
+    axes.axhline(0, color=MUTED, lw=0.8, ls=":", label="treat none")
+    for values, colour, label in (
+        (treat_all, MUTED, "treat all"),
+        (by_age, AMBER, "age alone"),
+        (model, BLUE, "model"),
+    ):
+        axes.plot(thresholds, values, color=colour, lw=1.6, label=label)
+    top = float(max(model.max(), treat_all.max(), by_age.max()))
+    axes.set(ylim=(-0.1, top * 1.1 + 0.02), xlabel="threshold probability of short survival", ylabel="net benefit",
+             title=title)  # fmt: skip
+    axes.legend(frameon=False, fontsize=8)
+    return _svg(figure)
+
+
+@_styled
 def forest(rows: Sequence[tuple[str, float, float, float, bool]], title: str, label: str, reference: float) -> str:
     """One line a configuration: (name, value, low, high, emphasised), against a reference line."""
     figure = _figure(6.2, 0.9 + 0.24 * len(rows))

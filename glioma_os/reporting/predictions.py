@@ -8,19 +8,15 @@ import pandas as pd
 from glioma_os.fusion.scores import Score
 from glioma_os.records import Array
 from glioma_os.reporting import figures
+from glioma_os.reporting.judgement import of_configuration
 from glioma_os.reporting.report import HEAD_NAMES
 from glioma_os.reporting.tables import block_name, bracket
 from glioma_os.survival.bootstrap import METRICS, Sample, bootstrap_weights, interval
 from glioma_os.survival.calibration import recalibration, reliability
 from glioma_os.survival.curves import log_rank
+from glioma_os.survival.utility import decision_curve
 
-
-def _of_configuration(frame: pd.DataFrame, head: str, block: str) -> pd.DataFrame:
-    """Its predictions, the mean over repeats of each case."""
-    own = frame[(frame["head"] == head) & (frame["block"] == block)]
-    numbers = [c for c in own.columns if c.startswith("p_class")] + ["risk", "time_days", "event"]
-    out = own.groupby("case_id", sort=True)[numbers].mean()
-    return out.assign(cls=own[own["repeat"] == own["repeat"].min()].set_index("case_id")["class"])
+THRESHOLDS = np.linspace(0.1, 0.9, 81)
 
 
 def _roc_points(positive: Array, score: Array) -> tuple[Array, Array]:
@@ -32,7 +28,7 @@ def _roc_points(positive: Array, score: Array) -> tuple[Array, Array]:
 
 def survival_figures(frame: pd.DataFrame, scores: list[Score], best: Score, age: list[str], clinical: str) -> list[str]:
     """KM by predicted risk; for two classes also ROC and calibration of the short class."""
-    own = _of_configuration(frame, best.head, best.block)
+    own = of_configuration(frame, best.head, best.block)
     time_days, event, risk = (own[c].to_numpy(float) for c in ("time_days", "event", "risk"))
     event = event > 0.5
     halves = risk > np.median(risk)
@@ -44,7 +40,7 @@ def survival_figures(frame: pd.DataFrame, scores: list[Score], best: Score, age:
     curves = []
     by_name = {(s.head, s.block): s for s in scores if s.metric == "auc"}
     for key, colour in (((best.head, best.block), figures.BLUE), ((age[0], age[1]), figures.AMBER)):
-        each = _of_configuration(frame, *key)
+        each = of_configuration(frame, *key)
         known = each[each["cls"] >= 0]
         x, y = _roc_points((known["cls"] == 0).to_numpy(), known["risk"].to_numpy())
         line = by_name[key]
@@ -57,6 +53,10 @@ def survival_figures(frame: pd.DataFrame, scores: list[Score], best: Score, age:
     fit = recalibration(chance, happened)
     text = f"slope {fit.slope:.2f} (ideal 1)\nintercept {fit.intercept:+.2f} (ideal 0)\nn = {len(known)}"
     out.append(figures.calibration(bins.predicted, bins.observed, bins.low, bins.high, text, f"Calibration\n{name}"))
+    benefit = decision_curve(happened, chance, THRESHOLDS)
+    reference = of_configuration(frame, age[0], age[1]).loc[known.index, "p_class_0"].to_numpy(float)
+    by_age = decision_curve(happened, reference, THRESHOLDS).model
+    out.append(figures.decision(THRESHOLDS, benefit.model, by_age, benefit.treat_all, f"Decision curve\n{name}"))
     return out
 
 

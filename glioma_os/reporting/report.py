@@ -68,6 +68,9 @@ class SettingPage:
     dice_text: str = ""
     overlays: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    judgement: list[tuple[str, str]] = field(default_factory=list)
+    subgroups: list[tuple[str, int, int, str]] = field(default_factory=list)
+    checklist: list[tuple[str, str, str]] = field(default_factory=list)
 
 
 def render(title: str, lead: str, comparison: list[ComparisonRow], pages: list[SettingPage],

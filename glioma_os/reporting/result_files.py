@@ -12,10 +12,12 @@ import numpy as np
 from glioma_os import NOTICE
 from glioma_os.fusion.results import ValidationResult
 from glioma_os.fusion.scores import Score
+from glioma_os.fusion.subgroups import SubgroupScore
 from glioma_os.volumes.atomic import atomic_write
 
 SCORES = "scores.csv"
 PREDICTIONS = "predictions.csv"
+SUBGROUPS = "subgroups.csv"
 COLUMNS = ("head", "block", "case_id", "patient_id", "repeat", "fold", "time_days", "event", "class", "risk")
 
 
@@ -58,3 +60,9 @@ def write_predictions(result: ValidationResult, path: Path) -> None:
     header += [] if horizons is None else [f"alive_{day:g}" for day in horizons]
     atomic_write(path, f"# {NOTICE}\n".encode() + csv_bytes(header, rows))
     path.chmod(0o600)  # rows of patients
+
+
+def write_subgroups(lines: list[SubgroupScore], path: Path) -> None:
+    """One line per configuration and subgroup."""
+    fields = list(SubgroupScore.__dataclass_fields__)
+    atomic_write(path, csv_bytes(fields, [[getattr(line, name) for name in fields] for line in lines]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import time
 from pathlib import Path
 
@@ -9,11 +10,15 @@ import numpy as np
 import pandas as pd
 from omegaconf import DictConfig
 
+from glioma_os import NOTICE, __version__
 from glioma_os.errors import DataError
+from glioma_os.fusion.scores import Score
 from glioma_os.reporting import figures
+from glioma_os.reporting.checklists import TRIPOD_AI, checklist_text, filled, known_facts, model_card
+from glioma_os.reporting.judgement import judgement, subgroup_rows
 from glioma_os.reporting.predictions import by_exposure, survival_figures
 from glioma_os.reporting.report import HEAD_NAMES, METRIC_NAMES, ComparisonRow, SettingPage, render, write_report
-from glioma_os.reporting.result_files import SCORES, read_scores
+from glioma_os.reporting.result_files import SCORES, SUBGROUPS, read_scores
 from glioma_os.reporting.tables import (
     block_name,
     bracket,
@@ -29,6 +34,7 @@ from glioma_os.stages.segmenter import Segmenter
 from glioma_os.stages.setting import Setting, settings_of, study_run
 from glioma_os.training.progress import say
 from glioma_os.training.run import Run
+from glioma_os.volumes.atomic import atomic_write
 
 OVERLAYS = 6
 
@@ -79,8 +85,23 @@ def setting_page(setting: Setting, run: Run) -> tuple[SettingPage, list[Comparis
         figures=survival_figures(frame, scores, shown, age, clinical),
         forest=figures.forest(lines, "Every configuration", METRIC_NAMES[metrics[0]], 0.5),
         dice=dice, dice_text=text, overlays=overlays, warnings=warnings(summary),
+        judgement=judgement(frame, shown, age, summary["patients_per_parameter"].get(f"{shown.head} {shown.block}")),
+        subgroups=subgroup_rows(_subgroups(run, shown)), checklist=filled(TRIPOD_AI, _facts_of(setting, run)),
     )  # fmt: skip
     return page, comparison_rows(setting.name, scores, age)
+
+
+def _subgroups(run: Run, shown: Score) -> list[dict[str, str]]:
+    with run.path(SUBGROUPS).open(newline="") as file:
+        return [row for row in csv.DictReader(file) if (row["head"], row["block"]) == (shown.head, shown.block)]
+
+
+def _facts_of(setting: Setting, run: Run) -> dict[str, str]:
+    """What the checklists and the model card are filled with."""
+    summary, scores = run.read_json("summary.json"), read_scores(run.path(SCORES))
+    shown = headline_score(scores) or next(s for s in scores if [s.head, s.block] == summary["age"])
+    channels = ", ".join(setting.channels) if setting.cfg.features.kind == "latents" else "none read"
+    return known_facts(summary, headline(shown, summary["age"], summary), channels, __version__)
 
 
 def _segmentation(setting: Setting) -> tuple[str, str, list[tuple[str, str]], list[tuple[str, int, float, str]]]:
@@ -138,6 +159,11 @@ def build_report(cfg: DictConfig, settings: list[Setting], runs: dict[str, Run],
     ]  # fmt: skip
     created = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
     path = study.path("report.html")
+    for setting in settings:
+        facts_of = _facts_of(setting, runs[setting.name])
+        checklist, card = checklist_text(setting.name, facts_of), model_card(setting.name, facts_of, NOTICE)
+        atomic_write(study.path(f"checklist_{setting.name}.md"), checklist.encode())
+        atomic_write(study.path(f"model_card_{setting.name}.md"), card.encode())
     write_report(path, render(f"Survival study: {cfg.name}", lead, comparison, pages, provenance, created))
     return path
 

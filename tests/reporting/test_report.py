@@ -100,7 +100,7 @@ def test_facts_and_warnings_say_what_a_reviewer_asks():
 def test_figures_are_whole_and_the_same_twice(frame):
     best = headline_score(SCORES)
     drawn = survival_figures(frame, SCORES, best, AGE, "age")
-    assert len(drawn) == 3 and all(f.startswith("<svg") and f.rstrip().endswith("</svg>") for f in drawn)
+    assert len(drawn) == 4 and all(f.startswith("<svg") and f.rstrip().endswith("</svg>") for f in drawn)
     assert drawn == survival_figures(frame, SCORES, best, AGE, "age")
     rows = [("a", 0.6, 0.5, 0.7, True)]
     assert figures.forest(rows, "t", "AUC", 0.5).startswith("<svg")

@@ -1,0 +1,78 @@
+"""What the report says to a hostile reviewer, and the checklists."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from glioma_os.fusion.scores import Score
+from glioma_os.reporting.checklists import CLAIM, OPEN, TRIPOD_AI, checklist_text, filled, known_facts, model_card
+from glioma_os.reporting.judgement import judgement, of_configuration, subgroup_rows
+from glioma_os.survival.delong import delong
+
+AGE = ["logistic", "age"]
+SUMMARY = {
+    "validation": {"clinical": "age", "repeats": 2, "folds": 5, "inner_folds": 3, "replicates": 100, "components": [4],
+                   "scaling": "standard", "combat": {"enabled": False}},
+    "endpoint": {"kind": "classes", "cuts_days": [300], "name": "binary_300"}, "excluded": {"no features": 3},
+    "cohort": "made_up", "cases_read": 83, "patients": 80, "deaths": 70, "leak_policy": "strict", "configurations": 9,
+    "settings_tried": 30, "undetermined": 2.0, "seen_by_pretraining": 4,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def frame():
+    rng = np.random.default_rng(0)
+    n, rows = 80, []
+    signal = rng.normal(size=n)
+    time = np.exp(5.7 - 0.8 * signal + rng.normal(0, 0.5, n))
+    short = time < 300
+    for head, block, strength in (("logistic", "age", 0.3), ("auto", "fused", 1.5)):
+        for repeat in range(2):
+            risk = strength * signal + rng.normal(size=n)
+            p = 1 / (1 + np.exp(-risk))
+            alive = [np.exp(-np.exp(0.8 * signal) * day / 400) for day in (90, 365, 730)]
+            rows += [
+                [head, block, f"c{k}", f"c{k}", repeat, k % 5, time[k], 1, int(not short[k]), risk[k], p[k], 1 - p[k],
+                 *(own[k] for own in alive)]
+                for k in range(n)
+            ]  # fmt: skip
+    names = ["head", "block", "case_id", "patient_id", "repeat", "fold", "time_days", "event", "class", "risk",
+             "p_class_0", "p_class_1", "alive_90", "alive_365", "alive_730"]  # fmt: skip
+    return pd.DataFrame(rows, columns=names)
+
+
+def test_a_reviewer_finds_tests_calibration_and_sample_size(frame):
+    best = Score("auto", "fused", "auc", 0.8, 0.7, 0.9, 80, 0.2, 0.1, 0.3, 0)
+    lines = dict(judgement(frame, best, AGE, 16.0))
+    ours, age = (of_configuration(frame, *key) for key in (("auto", "fused"), AGE))
+    by_hand = delong(ours["cls"] == 0, ours["risk"], age["risk"])
+    assert f"{by_hand.difference:+.3f}" in lines["DeLong against age"] and by_hand.p < 0.01
+    assert "10 folds" in lines["Fold by fold against age"]
+    assert "slope" in lines["Calibration"] and "5 parameters" in lines["Enough patients?"]
+    assert re.search(r"χ² \d", lines["Survival curves"])
+
+
+def test_age_alone_is_not_compared_with_itself(frame):
+    alone = Score("logistic", "age", "auc", 0.6, 0.5, 0.7, 80, 0.0, 0.0, 0.0, 0)
+    terms = [term for term, _ in judgement(frame, alone, AGE, None)]
+    assert terms == ["Calibration", "Survival curves"]
+
+
+def test_subgroups_too_small_are_said_so():
+    lines = [dict(subgroup="a", n="30", deaths="20", value="0.61", low="0.5", high="0.7"),
+             dict(subgroup="b", n="5", deaths="2", value="nan", low="nan", high="nan")]  # fmt: skip
+    assert subgroup_rows(lines) == [("a", 30, 20, "0.61 [0.50, 0.70]"), ("b", 5, 2, "too few")]
+
+
+def test_every_fact_a_checklist_asks_for_is_known_and_the_rest_is_marked():
+    facts = known_facts(SUMMARY, "AUC .8", "t1c, flair", "0.1")
+    for items in (TRIPOD_AI, CLAIM):
+        assert {item.answer for item in items} - {""} <= set(facts)
+        assert len({item.number for item in items}) == len(items)
+    answers = [answer for _, _, answer in filled(TRIPOD_AI, facts)]
+    assert 0 < answers.count(OPEN) < len(answers) and "AUC .8" in answers
+    text = checklist_text("Demo", facts)
+    assert f"{answers.count(OPEN)} of {len(answers)} items open" in text and "3 no features" in text
+    assert "Not a device" in model_card("Demo", facts, "Not a device")
