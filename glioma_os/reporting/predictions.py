@@ -9,7 +9,7 @@ from glioma_os.fusion.scores import Score
 from glioma_os.records import Array
 from glioma_os.reporting import figures
 from glioma_os.reporting.judgement import of_configuration
-from glioma_os.reporting.report import HEAD_NAMES
+from glioma_os.reporting.report import HEAD_NAMES, METRIC_NAMES
 from glioma_os.reporting.tables import block_name, bracket
 from glioma_os.survival.bootstrap import METRICS, Sample, bootstrap_weights, interval
 from glioma_os.survival.calibration import recalibration, reliability
@@ -61,17 +61,30 @@ def survival_figures(frame: pd.DataFrame, scores: list[Score], best: Score, age:
 
 
 def by_exposure(frame: pd.DataFrame, best: Score, seen: list[str], seed: int) -> str | None:
-    """C-index among patients that the pre-training saw and did not see, each with its interval."""
+    """AUC, accuracy (of classes) and C among patients that the pre-training saw and did not see, with intervals."""
     if not seen:
         return None
     own = frame[(frame["head"] == best.head) & (frame["block"] == best.block) & (frame["repeat"] == 0)]
+    chances = [name for name in own if str(name).startswith("p_class_")]
+    names = ("auc", "accuracy", "c_index") if chances else ("c_index",)
     parts = []
     for title, rows in (("seen", own[own["patient_id"].isin(seen)]), ("not seen", own[~own["patient_id"].isin(seen)])):
         if len(rows) < 5 or not rows["event"].any():
             parts.append(f"{title}: n = {len(rows)}, too few")
             continue
-        sample = Sample(rows["time_days"].to_numpy(), rows["event"].to_numpy() > 0, rows["risk"].to_numpy())
-        value = METRICS["c_index"](sample)[0]
-        span = interval(METRICS["c_index"](sample, bootstrap_weights(len(rows), 2000, seed)))
-        parts.append(f"{title}: C {value:.2f} {bracket(span.low, span.high)}, n = {len(rows)}")
+        sample = Sample(
+            rows["time_days"].to_numpy(), rows["event"].to_numpy() > 0, rows["risk"].to_numpy(),
+            rows["class"].to_numpy(int) if chances else None, rows[chances].to_numpy(float) if chances else None,
+        )  # fmt: skip
+        weights = bootstrap_weights(len(rows), 2000, seed)
+        texts = [_of_stratum(name, sample, weights) for name in names]
+        parts.append(f"{title}: {', '.join(texts)}, n = {len(rows)}")
     return "; ".join(parts)
+
+
+def _of_stratum(name: str, sample: Sample, weights: Array) -> str:
+    metric, title = METRICS[name], METRIC_NAMES[name]
+    value = metric(sample, np.ones((1, len(sample.time))))[0]
+    if np.isnan(value):
+        return f"{title} undefined"
+    return f"{title} {value:.2f} {bracket(*interval(metric(sample, weights))[:2])}"

@@ -37,10 +37,10 @@ def difference(line: Score, age: list[str]) -> str:
 
 
 def headline_score(scores: list[Score]) -> Score | None:
-    """The fused configuration a report leads with: the head chosen inside the outer folds, or the only one."""
+    """The fused configuration a report leads with: the mean of the heads, which selects none, else the one there is."""
     primary = "auc" if any(line.metric == "auc" for line in scores) else "c_index"
     fused = {line.head: line for line in scores if line.metric == primary and line.block == "fused"}
-    return fused.get("auto", next(iter(fused.values()), None))
+    return fused.get("stack") or fused.get("auto") or next(iter(fused.values()), None)
 
 
 def comparison_rows(name: str, scores: list[Score], age: list[str]) -> list[ComparisonRow]:
@@ -101,7 +101,7 @@ def facts(summary: dict[str, Any], best: Score | None, exposure: str | None) -> 
         ("Seen by pre-training", f"{summary['seen_by_pretraining']} of {summary['patients']} patients (their images "
                                  "and masks, not their survival)"),
         ("Configurations", f"{summary['configurations']} compared, {summary['settings_tried']} settings tried inside; "
-                           "the highlighted head was chosen inside the outer folds; the best of the others flatters"),
+                           "the highlighted row selects no head (stack) or selects it inside the outer folds; the best of the others flatters"),
     ]  # fmt: skip
     if best is not None:
         rows += [("By exposure", exposure)] if exposure else []

@@ -121,7 +121,8 @@ def test_overlays_are_pictures():
 def test_exposure_is_told_apart(frame):
     best = headline_score(SCORES)
     text = by_exposure(frame, best, [f"p{k:02d}" for k in range(30)], 0)
-    assert text.count("n = 30") == 2 and "seen: C" in text and "not seen: C" in text
+    assert text.count("n = 30") == 2 and "seen: AUC" in text and "not seen: AUC" in text
+    assert text.count("Accuracy") == text.count("C-index") == 2
     assert "too few" in by_exposure(frame, best, ["p00"], 0) and by_exposure(frame, best, [], 0) is None
 
 

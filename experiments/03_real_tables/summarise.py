@@ -1,0 +1,75 @@
+"""summarise.py RUNS: results.csv with every configuration, and the README's table of what each block of inputs gives."""
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+COHORTS = {
+    "brats_gtr": "BraTS2020 GTR",
+    "brats_radiomics": "BraTS2020 all",
+    "upenn_clinical": "UPENN all",
+    "upenn_radiomics": "UPENN with radiomics",
+}
+PRIMARY = {"binary_median": "auc", "three_class": "accuracy", "time_to_event": "c_index"}
+LEADS = ("auto", "stack")
+
+
+def read(root):
+    for name, title in COHORTS.items():
+        for path in sorted(Path(root).glob(f"survival/{name}/*/summary.json")):
+            summary = json.loads(path.read_text())
+            with (path.parent / "scores.csv").open(newline="") as file:
+                yield title, summary["endpoint"]["name"], list(csv.DictReader(file))
+
+
+def cell(score, delta=False):
+    names = ("delta_to_age", "delta_low", "delta_high") if delta else ("value", "low", "high")
+    sign = "+" if delta else ""
+    value, low, high = (format(float(score[name]), f"{sign}.3f") for name in names)
+    return f"{value} [{low}, {high}]"
+
+
+def lines(title, endpoint, scores):
+    """Age alone, then of each block the inside-chosen heads and the highest."""
+    primary = PRIMARY[endpoint]
+    found = [s for s in scores if s["metric"] == primary and s["head"] != "majority"]
+    c_index = {(s["head"], s["block"]): s for s in scores if s["metric"] == "c_index"}
+    reference = found[0]
+    blocks = list(dict.fromkeys(s["block"] for s in found))
+    shown = [(reference, "age alone")]
+    for block in blocks:
+        own = [s for s in found if s["block"] == block and s is not reference]
+        single = [s for s in own if s["head"] not in LEADS]
+        shown += [(s, s["head"]) for s in own if s["head"] in LEADS]
+        if single and block != "age":
+            best = max(single, key=lambda s: float(s["value"]))
+            shown.append((best, f"highest of {len(single)}: {best['head']}"))
+    for score, name in shown:
+        own_c = c_index[score["head"], score["block"]]
+        delta = "reference" if score is reference else cell(score, delta=True)
+        extra = "" if primary == "c_index" else cell(own_c)
+        print(
+            f"| {title} | {endpoint} | {score['n']} | {score['block']} | {name} | {cell(score)} | {delta} | {extra} |"
+        )
+
+
+def main():
+    everything = sorted(read(sys.argv[1]), key=lambda found: (list(COHORTS.values()).index(found[0]), found[1]))
+    with (HERE / "results.csv").open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        fields = list(everything[0][2][0])
+        writer.writerow(["cohort", "endpoint", *fields])
+        for title, endpoint, scores in everything:
+            for s in scores:
+                numbers = [f"{float(s[name]):.4g}" if "." in s[name] else s[name] for name in fields]
+                writer.writerow([title, endpoint, *numbers])
+    print("| patients | endpoint | n | inputs | head | AUC / accuracy / C | Δ to age alone | C-index |")
+    print("|---|---|---|---|---|---|---|---|")
+    for title, endpoint, scores in everything:
+        lines(title, endpoint, scores)
+
+
+if __name__ == "__main__":
+    main()
