@@ -1,4 +1,4 @@
-"""summarise.py RUNS: results.csv with every configuration, and the README's table of what each block of inputs gives."""
+"""summarise.py RUNS: results.csv with every configuration, and the table of what each block of inputs gives."""
 
 import csv
 import json
