@@ -12,11 +12,11 @@ from glioma_os.cohorts.overlap import SharedPatient, repeated_patients, shared_p
 from glioma_os.records import Extent
 from glioma_os.reporting.result_files import csv_bytes
 from glioma_os.stages.setting import Setting
-from glioma_os.training.progress import say
-from glioma_os.training.run import Run
+from glioma_os.training.progress import say, track
+from glioma_os.training.run import Run, digest
 from glioma_os.volumes.atomic import atomic_write
 
-RECIPE = 1  # raise when a change alters what is found
+RECIPE = 2  # raise when a change alters what is found
 
 
 def second_cohorts(setting: Setting) -> dict[str, Cohort]:
@@ -29,6 +29,12 @@ def second_cohorts(setting: Setting) -> dict[str, Cohort]:
     ):  # fmt: skip
         out["pretraining"] = setting.cohort("pretraining.cohort")
     return out
+
+
+def identity(cohort: Cohort) -> list[str]:
+    """What finding its patients elsewhere depends on: its cases, the ids they are known by, who was left out."""
+    names = {patient: sorted(ids) for patient, ids in cohort.aliases().items()}
+    return [cohort.name, cohort.fingerprint(), digest([names, cohort.excluded()])]
 
 
 def _counts(cohort: Cohort, found: list[SharedPatient]) -> dict[str, Any]:
@@ -48,13 +54,13 @@ def _counts(cohort: Cohort, found: list[SharedPatient]) -> dict[str, Any]:
 def audit(setting: Setting) -> Run:
     """The audit's run: audit.json with the counts, shared.csv with the pairs (owner-only)."""
     own, others, voxels = setting.cohort(), second_cohorts(setting), bool(setting.cfg.audit.voxels)
-    key = {"recipe": RECIPE, "voxels": voxels, "cohort": own.fingerprint(),
-           "others": {name: other.fingerprint() for name, other in others.items()}}  # fmt: skip
+    key = {"recipe": RECIPE, "voxels": voxels, "cohort": identity(own),
+           "others": {name: identity(other) for name, other in others.items()}}  # fmt: skip
     run = setting.run("audit", key)
     with run.writing() as todo:
         if todo:
-            pairs = {"itself": repeated_patients(own, voxels)}
-            pairs |= {name: shared_patients(own, other, voxels) for name, other in others.items()}
+            pairs = {"itself": repeated_patients(own, voxels, track)}
+            pairs |= {name: shared_patients(own, other, voxels, track) for name, other in others.items()}
             names = {"itself": own.name} | {name: other.name for name, other in others.items()}
             rows = [[names[n], p.own, p.other, p.evidence] for n, found in pairs.items() for p in found]
             atomic_write(run.path("shared.csv"), csv_bytes(["cohort", "patient_id", "other_id", "evidence"], rows))
