@@ -55,6 +55,11 @@ def repeated_patients(cohort: Cohort, voxels: bool = False, progress: Progress |
     return [pair for pair in shared_patients(cohort, cohort, voxels, progress) if pair.own < pair.other]
 
 
+def ages_tell(own: Cohort, other: Cohort) -> bool:
+    """Whether both write ages finely enough, beside survival, for age and days to be compared."""
+    return all(_decimals(_age(case) for case in _patients(cohort.cases()).values()) for cohort in (own, other))
+
+
 def _by_id(own: Cohort, other: Cohort) -> list[SharedPatient]:
     holders = defaultdict(set)
     for patient, names in other.aliases().items():
@@ -89,7 +94,7 @@ def _by_age_and_days(own: list[Case], other: list[Case]) -> list[SharedPatient]:
     """
     ours, theirs = _patients(own), _patients(other)
     own_decimals, other_decimals = (_decimals(_age(c) for c in side.values()) for side in (ours, theirs))
-    if not own_decimals or not other_decimals:
+    if not (own_decimals and other_decimals):
         return []
     by_days = defaultdict(list)
     for patient, case in theirs.items():

@@ -8,7 +8,7 @@ import pytest
 
 from glioma_os.cohorts.brats import BratsTableCohort
 from glioma_os.cohorts.cohort import Cohort
-from glioma_os.cohorts.overlap import SharedPatient, repeated_patients, same_people, shared_patients
+from glioma_os.cohorts.overlap import SharedPatient, ages_tell, repeated_patients, same_people, shared_patients
 from glioma_os.cohorts.upenn import UpennCohort
 from glioma_os.errors import DataError
 from glioma_os.records import Case, Clinical, Modality, Outcome
@@ -55,7 +55,8 @@ def test_an_id_is_stronger_evidence_and_whole_years_say_nothing():
     other = People([("x", 60.463, 289.0)], {"x": {"a"}})
     assert [p.evidence for p in shared_patients(OWN, other)] == ["id"]
     assert same_people(OWN, other) == {"a"}
-    assert shared_patients(OWN, People([("x", 60.0, 289.0)])) == []
+    whole_years = People([("x", 60.0, 289.0)])
+    assert shared_patients(OWN, whole_years) == [] and not ages_tell(OWN, whole_years) and ages_tell(OWN, OWN)
 
 
 def test_one_person_twice_in_a_cohort():
