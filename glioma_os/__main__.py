@@ -56,6 +56,7 @@ def usage() -> str:
             "  glioma-os stage=study experiment=demo                  whole study on a synthetic cohort",
             "  glioma-os stage=verify cohort=brats cohort.root=FOLDER  what is wrong with my data?",
             "  glioma-os stage=audit cohort=brats_table cohort.table=CSV other=upenn other.table=CSV",
+            "  glioma-os stage=validate train=brats_table train.table=CSV test=upenn test.table=CSV",
             "  glioma-os --cfg job experiment=demo                    the whole configuration",
             "",
             NOTICE,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from glioma_os.cohorts.clinical import Row, parse_age, parse_extent, parse_survival, pick, read_table
 from glioma_os.cohorts.cohort import Cohort
+from glioma_os.cohorts.crosswalk import with_names
 from glioma_os.errors import ConfigError, DataError
 from glioma_os.records import Case, Clinical, Modality, Outcome
 from glioma_os.volumes.conventions import SEGMENTATION_ALIASES, modality_of
@@ -79,31 +80,6 @@ def _clinical(row: Row) -> tuple[Clinical, Outcome | None]:
     extent = parse_extent(pick(row, *RESECTION_COLUMNS), f"{where}, column {RESECTION_COLUMNS[-1]}")
     outcome = parse_survival(pick(row, *SURVIVAL_COLUMNS), f"{where}, column {SURVIVAL_COLUMNS[-1]}")
     return Clinical(age_years=age, extent=extent), outcome
-
-
-def mapped_names(path: Path) -> list[frozenset[str]]:
-    """The ids each row of a name_mapping.csv holds for one patient."""
-    rows = read_table_of_names(path)
-    return [frozenset(value for value in row if value and value.upper() != "NA") for row in rows]
-
-
-def read_table_of_names(path: Path) -> list[list[str]]:
-    """The subject-id columns of a name mapping, row by row."""
-    import csv
-
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        return [
-            [value.strip() for name, value in row.items() if name and "subject_id" in name.lower()]
-            for row in csv.DictReader(file)
-        ]
-
-
-def _aliases(cases: list[Case], mapping: Path | None) -> dict[str, frozenset[str]]:
-    own = {case.patient_id: frozenset({case.patient_id}) for case in cases}
-    for names in mapped_names(mapping) if mapping else []:
-        for patient in names & own.keys():
-            own[patient] |= names
-    return own
 
 
 class BratsCohort(Cohort):
@@ -177,7 +153,7 @@ class BratsCohort(Cohort):
 
     def aliases(self) -> dict[str, frozenset[str]]:
         """Own ids and, through the name mapping, those of other releases and TCIA."""
-        return _aliases(self.cases(), self._mapping)
+        return with_names(super().aliases(), self._mapping)
 
 
 def _files(folder: Path) -> tuple[dict[Modality, Path], Path | None]:
@@ -216,4 +192,4 @@ class BratsTableCohort(Cohort):
 
     def aliases(self) -> dict[str, frozenset[str]]:
         """Own ids and those the name mapping adds."""
-        return _aliases(self.cases(), self._mapping)
+        return with_names(super().aliases(), self._mapping)

@@ -28,7 +28,7 @@ def read_table(
     """
     path = Path(path)
     ids = {name.lower() for name in id_columns}
-    header, lines = _cells(path)
+    header, lines = read_cells(path)
     for names in (tuple(id_columns), *required):
         if not set(header) & {name.lower() for name in names}:
             wanted = ", ".join(names)
@@ -54,7 +54,7 @@ def read_table(
     return out
 
 
-def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+def read_cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """Lower-case header, and (line number, cells) of every row that is not blank."""
     try:
         raw = path.read_bytes()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from glioma_os.volumes.nifti import read_nifti
 
 DAYS_A_YEAR = (365.0, 365.25)  # both are in use: UPENN's ages are BraTS's · 365/365.25
 MOST_DECIMALS = 6
+Progress = Callable[[Iterable[Case], int, str], Iterable[Case]]
 
 
 @dataclass(frozen=True, order=True)
@@ -32,30 +35,41 @@ def same_people(own: Cohort, other: Cohort, theirs: Collection[str] | None = Non
     return {patient for patient, ids in own.aliases().items() if ids & names}
 
 
-def shared_patients(own: Cohort, other: Cohort, voxels: bool = False) -> list[SharedPatient]:
+def shared_patients(
+    own: Cohort, other: Cohort, voxels: bool = False, progress: Progress | None = None
+) -> list[SharedPatient]:
     """Pairs known to be one person, each with its strongest evidence; sorted.
 
-    `voxels` also compares the images of both (every one is read). Age and days are compared last.
+    `voxels` also compares an image of a sequence that both have (every one is read). Age and days are compared last:
+    a patient who was followed on between two releases has other days, and only an id or voxels tell.
     """
-    found = {(pair.own, pair.other): pair for pair in _by_age_and_days(own.cases(), other.cases())}
+    pairs = _by_age_and_days(own.cases(), other.cases())
     if voxels:
-        found |= {(pair.own, pair.other): pair for pair in _by_voxels(own.cases(), other.cases())}
-    names = defaultdict(list)
-    for patient, ids in other.aliases().items():
-        for name in ids:
-            names[name].append(patient)
-    for patient, ids in own.aliases().items():
-        for theirs in {theirs for name in ids for theirs in names.get(name, ())}:
-            found[patient, theirs] = SharedPatient(patient, theirs, "id")
-    return sorted(found.values())
+        pairs += _by_voxels(own, other, progress or _silent)
+    pairs += _by_id(own, other)
+    return sorted({(pair.own, pair.other): pair for pair in pairs}.values())
 
 
-def repeated_patients(cohort: Cohort, voxels: bool = False) -> list[SharedPatient]:
-    """Pairs of patient ids of one cohort that are likely one person; each pair once."""
-    cases = cohort.cases()
-    pairs = _by_age_and_days(cases, cases) + (_by_voxels(cases, cases) if voxels else [])
-    once = {(pair.own, pair.other): pair for pair in pairs if pair.own < pair.other}
-    return sorted(once.values())
+def repeated_patients(cohort: Cohort, voxels: bool = False, progress: Progress | None = None) -> list[SharedPatient]:
+    """Pairs of patient ids of one cohort that are likely one person, by the same evidence; each pair once."""
+    return [pair for pair in shared_patients(cohort, cohort, voxels, progress) if pair.own < pair.other]
+
+
+def ages_tell(own: Cohort, other: Cohort) -> bool:
+    """Whether both write ages finely enough, beside survival, for age and days to be compared."""
+    return all(_decimals(_age(case) for case in _patients(cohort.cases()).values()) for cohort in (own, other))
+
+
+def _by_id(own: Cohort, other: Cohort) -> list[SharedPatient]:
+    holders = defaultdict(set)
+    for patient, names in other.aliases().items():
+        for name in names:
+            holders[name].add(patient)
+    return [
+        SharedPatient(patient, theirs, "id")
+        for patient, names in own.aliases().items()
+        for theirs in {theirs for name in names for theirs in holders.get(name, ())}
+    ]
 
 
 def _patients(cases: Iterable[Case]) -> dict[str, Case]:
@@ -80,7 +94,7 @@ def _by_age_and_days(own: list[Case], other: list[Case]) -> list[SharedPatient]:
     """
     ours, theirs = _patients(own), _patients(other)
     own_decimals, other_decimals = (_decimals(_age(c) for c in side.values()) for side in (ours, theirs))
-    if not own_decimals or not other_decimals:
+    if not (own_decimals and other_decimals):
         return []
     by_days = defaultdict(list)
     for patient, case in theirs.items():
@@ -89,7 +103,7 @@ def _by_age_and_days(own: list[Case], other: list[Case]) -> list[SharedPatient]:
         SharedPatient(patient, name, "age + days")
         for patient, case in ours.items()
         for name, age in by_days.get(_days(case), ())
-        if name != patient and _one_age(_age(case), own_decimals, age, other_decimals)
+        if _one_age(_age(case), own_decimals, age, other_decimals)
     ]
 
 
@@ -117,23 +131,34 @@ def _one_age(first: float, first_decimals: int, second: float, second_decimals: 
     )
 
 
-def voxel_digest(case: Case) -> str | None:
-    """Hex sha256 of shape and voxels of its first image in channel order; None without images."""
-    present = [m for m in Modality if m in case.images]
-    if not present:
-        return None
-    data = np.ascontiguousarray(read_nifti(case.images[present[0]]).data)
-    return hashlib.sha256(repr((present[0].value, data.shape)).encode() + data.astype(np.float32).tobytes()).hexdigest()
-
-
-def _by_voxels(own: list[Case], other: list[Case]) -> list[SharedPatient]:
-    found = defaultdict(set)
-    for case in other:
-        found[voxel_digest(case)].add(case.patient_id)
+def _by_voxels(own: Cohort, other: Cohort, progress: Progress) -> list[SharedPatient]:
+    common = [m for m in Modality if all(any(m in case.images for case in c.cases()) for c in (own, other))]
+    if not common:
+        return []
+    holders = defaultdict(set)
+    for digest, patient in _digests(other, common[0], progress):
+        holders[digest].add(patient)
     return [
-        SharedPatient(case.patient_id, patient, "voxels")
-        for case in own
-        if (own_digest := voxel_digest(case)) is not None
-        for patient in sorted(found.get(own_digest, ()))
-        if patient != case.patient_id
+        SharedPatient(patient, theirs, "voxels")
+        for digest, patient in _digests(own, common[0], progress)
+        for theirs in sorted(holders.get(digest, ()))
     ]
+
+
+def _digests(cohort: Cohort, modality: Modality, progress: Progress) -> Iterable[tuple[str, str]]:
+    """(digest of the image, patient) of every case that has the sequence."""
+    cases = [case for case in cohort.cases() if modality in case.images]
+    for case in progress(cases, len(cases), f"Reading voxels of {cohort.name}"):
+        path = case.images[modality]
+        yield _digest(path, path.stat().st_mtime_ns), case.patient_id
+
+
+@cache
+def _digest(path: Path, changed_ns: int) -> str:
+    """Hex sha256 of shape and voxels, whatever integer type the writer chose; each file is read once."""
+    data = read_nifti(path).data
+    return hashlib.sha256(repr(data.shape).encode() + data.astype("<f4").tobytes(order="C")).hexdigest()
+
+
+def _silent(cases: Iterable[Case], total: int, title: str) -> Iterable[Case]:
+    return cases

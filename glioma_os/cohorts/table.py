@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from glioma_os.cohorts.clinical import parse_age, parse_choice, parse_days, pick, read_table
+from glioma_os.cohorts.clinical import is_blank, parse_age, parse_choice, parse_days, pick, read_table
 from glioma_os.cohorts.cohort import Cohort
 from glioma_os.errors import ConfigError, DataError
 from glioma_os.records import Case, Clinical, Outcome
@@ -13,22 +14,24 @@ EVENTS: dict[str, object] = {"0": False, "1": True}
 
 
 class TableCohort(Cohort):
-    """Patients without images. `event_column` null: every row is a death."""
+    """Patients without images. `event_column` null: every row is a death. `alias_columns` hold ids elsewhere."""
 
     modalities = ()
 
     def __init__(
         self, table: str | Path | None, id_column: str = "patient_id", age_column: str = "age",
-        days_column: str = "os_days", event_column: str | None = "event", name: str = "table",
+        days_column: str = "os_days", event_column: str | None = "event", alias_columns: Sequence[str] = (),
+        name: str = "table",
     ) -> None:  # fmt: skip
         if table is None:
             raise ConfigError("cohort.table", "null found → a CSV expected", "Set cohort.table=FILE")
         self.table, self.name = Path(table), name
-        self.columns = (id_column, age_column, days_column, event_column)
+        self.columns, self.alias_columns = (id_column, age_column, days_column, event_column), tuple(alias_columns)
+        self._names: dict[str, set[str]] = {}
 
     def _read(self) -> tuple[list[Case], list[tuple[str, str]]]:
         name, age, days, event = self.columns
-        needed = [(age,), (days,), *([(event,)] if event else [])]
+        needed = [(column,) for column in (age, days, event, *self.alias_columns) if column]
         cases = []
         for row in read_table(self.table, (name,), needed):
             died = parse_choice(pick(row, event), f"{row['row']}, column {event}", "event", EVENTS) if event else True
@@ -37,4 +40,9 @@ class TableCohort(Cohort):
             outcome = Outcome(parse_days(pick(row, days), f"{row['row']}, column {days}"), bool(died))
             clinical = Clinical(age_years=parse_age(pick(row, age), f"{row['row']}, column {age}"))
             cases.append(Case(row["id"], row["id"], self.name, None, clinical=clinical, outcome=outcome))
+            self._names[row["id"]] = {cell for column in self.alias_columns if not is_blank(cell := pick(row, column))}
         return cases, []
+
+    def aliases(self) -> dict[str, frozenset[str]]:
+        """Own id and those of the alias columns."""
+        return {patient: names | self._names[patient] for patient, names in super().aliases().items()}

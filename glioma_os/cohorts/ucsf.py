@@ -25,6 +25,7 @@ FILES = {Modality.T1: "T1", Modality.T1C: "T1c", Modality.T2: "T2", Modality.FLA
 SEXES: dict[str, object] = {"f": "F", "m": "M", "female": "F", "male": "M"}
 MGMT: dict[str, object] = {"positive": True, "negative": False, "indeterminate": None}
 DEATHS: dict[str, object] = {"0": False, "1": True}
+MUTATION = re.compile(r"mutated|mutant|\br\d{3}[a-z]\b")  # IDH1 p.R132H, R172K, mutated (NOS)
 
 
 class UcsfCohort(Cohort):
@@ -33,36 +34,40 @@ class UcsfCohort(Cohort):
     The exam's id in BraTS2021 is an alias, so that overlap is seen. `root` holds UCSF-PDGM-0004_nifti and its like.
     """
 
-    label_coding = "brats2020"
-
     def __init__(
         self, table: str | Path | None, root: str | Path | None = None, grades: Sequence[int] = (4,),
         idh: str | None = "wildtype", name: str = "ucsf",
     ) -> None:  # fmt: skip
         if table is None:
-            raise ConfigError("cohort.table", "null found → UCSF-PDGM's metadata CSV expected", "Set cohort.table=FILE")
+            raise ConfigError("cohort.table", "null found → UCSF-PDGM's metadata CSV expected",
+                              "Set cohort.table=FILE, or GLIOMA_OS_UCSF")  # fmt: skip
         if idh not in (None, "wildtype", "mutant"):
             raise ConfigError("cohort.idh", f"{idh!r} found → wildtype, mutant or null expected", "Correct the key")
         self.table, self.root, self.name = Path(table), Path(root) if root else None, name
         self.grades, self.idh = frozenset(map(int, grades)), idh
         self.modalities = tuple(Modality) if self.root else ()
-        self._crosswalk: dict[str, str] = {}
+        self.label_coding = "brats2020" if self.root else None
+        self._names: dict[str, set[str]] = {}
 
     def _read(self) -> tuple[list[Case], list[tuple[str, str]]]:
         cases, excluded = [], []
+        seen: dict[str, str] = {}
         for row in read_table(self.table, ("ID",), [("Age at MRI",), ("OS",), ("1-dead 0-alive",)]):
             match = ID.fullmatch(row["id"])
             if not match:
                 raise DataError(row["row"], f"id {row['id']!r} found → UCSF-PDGM-004 expected", "Correct the id")
             patient = f"UCSF-PDGM-{int(match[1]):04d}"
+            exam = patient + (match[2] or "")
+            if exam in seen:
+                raise DataError(row["row"], f"{exam} of {seen[exam]} again found → one row an exam", "Keep one")
+            seen[exam] = row["row"]
             clinical, outcome = _clinical(row), _outcome(row)
             images, label = self._images(patient)
             reason = self._unwanted(row, clinical, bool(match[2]), outcome is None, bool(self.root and not images))
             if reason:
                 excluded.append((row["id"], reason))
                 continue
-            if not is_blank(pick(row, "BraTS21 ID")):
-                self._crosswalk[patient] = pick(row, "BraTS21 ID")
+            self._names[patient] = {name for name in (row["id"], pick(row, "BraTS21 ID")) if not is_blank(name)}
             cases.append(Case(patient, patient, self.name, "UCSF", images, label, clinical, outcome))
         return cases, excluded
 
@@ -87,9 +92,8 @@ class UcsfCohort(Cohort):
         return {m: path for m, path in images.items() if path.exists()}, label if label.exists() else None
 
     def aliases(self) -> dict[str, frozenset[str]]:
-        """Own id and the one in BraTS2021."""
-        own = {case.patient_id for case in self.cases()}
-        return {patient: frozenset({patient, self._crosswalk.get(patient, patient)}) for patient in own}
+        """Own id with four digits and as the table spells it, and the one in BraTS2021."""
+        return {patient: names | self._names[patient] for patient, names in super().aliases().items()}
 
 
 def _clinical(row: Row) -> Clinical:
@@ -97,13 +101,14 @@ def _clinical(row: Row) -> Clinical:
         return pick(row, column), f"{row['row']}, column {column}"
 
     idh = pick(row, "IDH").lower()
-    if not is_blank(idh) and "wildtype" not in idh and "mutated" not in idh:
-        raise DataError(at("IDH")[1], f"{idh!r} found → wildtype or … mutated expected", "Correct the cell")
+    if not is_blank(idh) and "wildtype" not in idh and not MUTATION.search(idh):
+        raise DataError(at("IDH")[1], f"{idh!r} found → wildtype, or a mutation such as R132H, expected",
+                        "Correct the cell")  # fmt: skip
     return Clinical(
         age_years=parse_age(*at("Age at MRI")),
         sex=parse_choice(*at("Sex"), "sex", SEXES),  # type: ignore[arg-type]
         extent=parse_extent(*at("EOR")),
-        idh_mutant=None if is_blank(idh) else "mutated" in idh,
+        idh_mutant=None if is_blank(idh) else "wildtype" not in idh,
         mgmt_methylated=parse_choice(*at("MGMT status"), "MGMT status", MGMT),  # type: ignore[arg-type]
     )
 

@@ -79,6 +79,9 @@ def read_feature_csv(
     an id is replaced by `to`, where the file's ids are not the cohort's. Infinite values count as blank.
     """
     files = _files(path)
+    header = {name for file in files for name in pd.read_csv(file, nrows=0)}
+    if unknown := [name for name in drop if name not in header]:
+        raise DataError(files[0], f"no column {unknown[0]!r} found → the columns of features.drop", "Correct the name")
     frames = [_frame(file, id_column, drop, pattern, to) for file in files]
     if len(files) > 1:
         frames = [frame.add_prefix(f"{file.stem}/") for file, frame in zip(files, frames, strict=True)]

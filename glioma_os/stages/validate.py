@@ -24,15 +24,16 @@ from glioma_os.reporting.result_files import (
     write_predictions,
     write_scores,
 )
+from glioma_os.stages.audit import identity
 from glioma_os.stages.build import plain
 from glioma_os.stages.setting import Setting
 from glioma_os.stages.survival import preparation, say_scores
-from glioma_os.training.progress import say
+from glioma_os.training.progress import say, track
 from glioma_os.training.provenance import provenance
 from glioma_os.training.run import Run
 from glioma_os.volumes.atomic import atomic_write
 
-RECIPE = 1  # raise when a change alters the predictions or the scores
+RECIPE = 2  # raise when a change alters the predictions or the scores
 
 
 def _sides(setting: Setting) -> tuple[list[Case], list[Case], int, dict[str, int]]:
@@ -40,7 +41,7 @@ def _sides(setting: Setting) -> tuple[list[Case], list[Case], int, dict[str, int
     if setting.cfg.other is None:
         raise ConfigError("test", "no second cohort found → one expected", "Say train=brats_table test=upenn")
     own, other = setting.cohort(), setting.cohort("other")
-    shared = {pair.own for pair in shared_patients(own, other, bool(setting.cfg.audit.voxels))}
+    shared = {pair.own for pair in shared_patients(own, other, bool(setting.cfg.audit.voxels), track)}
     known, _ = setting.eligible(own)
     others, reasons = setting.eligible(other)
     return [case for case in known if case.patient_id not in shared], others, len(shared), reasons
@@ -64,9 +65,12 @@ def validate(setting: Setting) -> Run:
     known, others, shared, excluded = _sides(setting)
     features = _features(setting, [*known, *others])
     parts = {name: plain(setting.cfg[name]) for name in ("endpoint", "head", "validation", "features", "eligibility")}
-    prints = [setting.cohort(name).fingerprint() for name in ("cohort", "other")]
+    prints = [identity(setting.cohort(name)) for name in ("cohort", "other")]
     table = None if features is None else features.provenance
-    run = setting.run("validate", {"recipe": RECIPE, **parts, "cohorts": prints, "table": table})
+    run = setting.run(
+        "validate",
+        {"recipe": RECIPE, **parts, "cohorts": prints, "table": table, "voxels": bool(setting.cfg.audit.voxels)},
+    )
     with run.writing() as todo:
         if todo:
             options, rows, other_rows = setting.cfg.validation, Rows.from_cases(known), Rows.from_cases(others)

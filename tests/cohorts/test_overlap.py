@@ -8,9 +8,11 @@ import pytest
 
 from glioma_os.cohorts.brats import BratsTableCohort
 from glioma_os.cohorts.cohort import Cohort
-from glioma_os.cohorts.overlap import SharedPatient, repeated_patients, same_people, shared_patients
+from glioma_os.cohorts.overlap import SharedPatient, ages_tell, repeated_patients, same_people, shared_patients
 from glioma_os.cohorts.upenn import UpennCohort
+from glioma_os.errors import DataError
 from glioma_os.records import Case, Clinical, Modality, Outcome
+from glioma_os.volumes.nifti import read_nifti
 
 REAL = Path(os.environ.get("GLIOMA_OS_REAL_DATA", Path(__file__).parents[2] / "../shared/data")) / "tables"
 real = pytest.mark.skipif(not REAL.is_dir(), reason="no real tables under GLIOMA_OS_REAL_DATA")
@@ -53,7 +55,8 @@ def test_an_id_is_stronger_evidence_and_whole_years_say_nothing():
     other = People([("x", 60.463, 289.0)], {"x": {"a"}})
     assert [p.evidence for p in shared_patients(OWN, other)] == ["id"]
     assert same_people(OWN, other) == {"a"}
-    assert shared_patients(OWN, People([("x", 60.0, 289.0)])) == []
+    whole_years = People([("x", 60.0, 289.0)])
+    assert shared_patients(OWN, whole_years) == [] and not ages_tell(OWN, whole_years) and ages_tell(OWN, OWN)
 
 
 def test_one_person_twice_in_a_cohort():
@@ -70,6 +73,47 @@ def test_same_voxels_are_one_person_whatever_the_name(cohorts, tmp_path):
     assert shared_patients(own, other) == []
     assert shared_patients(own, other, voxels=True) == [SharedPatient(case.patient_id, "renamed", "voxels")]
     assert repeated_patients(own, voxels=True) == []
+
+
+def test_one_person_under_two_ids_of_a_cohort_by_an_alias():
+    both = People(OWN.rows, {"a": ["TCGA-02-0001"], "c": ["TCGA-02-0001"]})
+    assert repeated_patients(both) == [SharedPatient("a", "c", "id")]
+
+
+def test_voxels_are_compared_in_a_sequence_that_both_have_and_read_once(cohorts, monkeypatch):
+    own = cohorts["brats2020"]
+    other = People([("flair_only", 33.3, 5.0), ("none", 44.4, 6.0)])
+    other.cases()[0].images.update({Modality.FLAIR: own.cases()[1].images[Modality.FLAIR]})
+    read, titles = [], []
+    monkeypatch.setattr("glioma_os.cohorts.overlap.read_nifti", lambda path: read.append(path) or read_nifti(path))
+
+    def progress(cases, total, title):
+        titles.append((title, total))
+        return cases
+
+    assert [p.other for p in shared_patients(own, other, voxels=True, progress=progress)] == ["flair_only"]
+    assert titles == [("Reading voxels of people", 1), (f"Reading voxels of {own.name}", 12)]
+    assert len(read) == len(set(read)) == 12
+    assert shared_patients(own, People([("x", 33.3, 5.0)]), voxels=True) == []
+
+
+def test_a_mapping_that_is_not_there_is_named(tmp_path):
+    table = tmp_path / "survival.csv"
+    table.write_text("BraTS19ID,Age,Survival\nBraTS19_A_1,50,100\n")
+    with pytest.raises(DataError, match="nowhere.csv.*cannot be read"):
+        BratsTableCohort(table, tmp_path / "nowhere.csv").aliases()
+
+
+@real
+def test_the_name_mapping_and_age_with_days_tell_the_same():
+    old = BratsTableCohort(REAL / "brats/survival_data_2018.csv")
+    table, mapping = REAL / "brats/survival_data_2019.csv", REAL / "brats/name_mapping_2019.csv"
+    named, unnamed = (
+        shared_patients(old, BratsTableCohort(table, mapping)),
+        shared_patients(old, BratsTableCohort(table)),
+    )
+    assert [(p.own, p.other) for p in named] == [(p.own, p.other) for p in unnamed] and len(named) == 163
+    assert {p.evidence for p in named} == {"id"} and {p.evidence for p in unnamed} == {"age + days"}
 
 
 @real
@@ -89,4 +133,5 @@ def test_forty_patients_of_brats2020_are_upenns_and_nobody_else():
     with (REAL / "brats/overlap_brats2020_upenn.csv").open() as file:
         truth = {(row["b20"], row["upenn_id"].removesuffix("_11")) for row in csv.DictReader(file)}
     assert {(p.own, p.other) for p in found} == truth and len(truth) == 40
+    assert {p.evidence for p in found} == {"age + days"}
     assert repeated_patients(upenn) == []

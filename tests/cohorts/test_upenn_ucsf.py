@@ -53,7 +53,13 @@ def test_upenn_keeps_baselines_and_reads_both_kinds_of_time(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("Deceased,Not", "Gone,Not", "'gone'"),
+        ("Deceased,Not", "Gone,Not", "'Gone'"),
+        (",960,", ",Not Available,", "row 2.*death without a time"),
+        ("960,Deceased", "960,Alive", "'Alive' beside a day of death"),
+        ("960,Deceased", "960,Not Available", "beside a day of death"),
+        (",960,", ",0,", "row 2.*'0'"),
+        ("52.16", "fifty", "row 2.*fifty"),
+        ("UPENN-GBM-00002_21", "UPENN-GBM-00002_31", "UPENN-GBM-00002_31"),
         ("960,", "nine,", "'nine'"),
         ("UPENN-GBM-00001_11", "UPENN-1", "UPENN-1"),
         ("UPENN-GBM-00003_11", "UPENN-GBM-00001_11", "row 2"),
@@ -63,6 +69,25 @@ def test_upenn_keeps_baselines_and_reads_both_kinds_of_time(tmp_path):
 def test_what_is_not_upenns_grammar_is_named(tmp_path, old, new, words):
     with pytest.raises(DataError, match=words):
         UpennCohort(written(tmp_path, UPENN.replace(old, new))).cases()
+
+
+def test_upenns_first_table_knows_deaths_only(tmp_path):
+    header = "ID,Gender,Age_at_scan_years,Survival_from_surgery_days"
+    rows = "UPENN-GBM-00001_11,F,52.1,960\nUPENN-GBM-00002_11,F,52.1,Not Available\n"
+    cohort = UpennCohort(written(tmp_path, f"{header}\n{rows}"))
+    (case,) = cohort.cases()
+    assert (case.outcome.time_days, case.outcome.event) == (960, True)
+    assert cohort.excluded() == [("UPENN-GBM-00002_11", "no survival recorded")]
+
+
+def test_upenns_names_elsewhere_come_from_a_crosswalk(tmp_path):
+    path = tmp_path / "crosswalk.csv"
+    path.write_text("BraTS2021,Collection,Local\nBraTS2021_00007,UPENN-GBM,UPENN-GBM-00001_11\nBraTS2021_00008,x,y\n")
+    aliases = UpennCohort(written(tmp_path, UPENN), crosswalk=path).aliases()
+    assert aliases["UPENN-GBM-00001"] == {
+        "UPENN-GBM-00001", "UPENN-GBM-00001_11", "UPENN-GBM-00001_21", "BraTS2021_00007",
+    }  # fmt: skip
+    assert not [name for name in aliases["UPENN-GBM-00002"] if "BraTS" in name]
 
 
 def test_upenn_images_are_found_in_their_folders(tmp_path):
@@ -84,7 +109,7 @@ def test_ucsf_filters_grade_and_idh_and_knows_its_brats_ids(tmp_path):
     assert [case.patient_id for case in cohort.cases()] == ["UCSF-PDGM-0004", "UCSF-PDGM-0005"]
     assert cohort.cases()[0].outcome.event and not cohort.cases()[1].outcome.event
     assert cohort.cases()[1].clinical.extent is Extent.BIOPSY
-    assert cohort.aliases()["UCSF-PDGM-0004"] == {"UCSF-PDGM-0004", "BraTS2021_00097"}
+    assert cohort.aliases()["UCSF-PDGM-0004"] == {"UCSF-PDGM-0004", "UCSF-PDGM-004", "BraTS2021_00097"}
     assert dict(cohort.excluded()) == {
         "UCSF-PDGM-004_FU007d": "follow-up exam",
         "UCSF-PDGM-007": "IDH not wildtype",
@@ -96,9 +121,23 @@ def test_ucsf_filters_grade_and_idh_and_knows_its_brats_ids(tmp_path):
         UcsfCohort(written(tmp_path, UCSF.replace("IDH1 p.R132H mutated", "perhaps"))).cases()
 
 
+@pytest.mark.parametrize(
+    ("text", "mutant"), [("R132H", True), ("IDH2 p.R172K", True), ("mutated (NOS)", True), ("wildtype", False)]
+)
+def test_ucsf_names_the_mutation(tmp_path, text, mutant):
+    table = written(tmp_path, UCSF.replace("IDH1 p.R132H mutated", text))
+    cases = {case.case_id: case for case in UcsfCohort(table, grades=(), idh=None).cases()}
+    assert cases["UCSF-PDGM-0007"].clinical.idh_mutant is mutant
+
+
+def test_ucsf_with_three_and_four_digits_is_one_patient(tmp_path):
+    with pytest.raises(DataError, match="UCSF-PDGM-0004 of .*row 2 again"):
+        UcsfCohort(written(tmp_path, UCSF.replace("UCSF-PDGM-005", "UCSF-PDGM-0004"))).cases()
+
+
 @pytest.mark.parametrize("kind", [UpennCohort, UcsfCohort])
 def test_no_table_is_a_sentence(kind):
-    with pytest.raises(ConfigError, match=r"cohort\.table"):
+    with pytest.raises(ConfigError, match=r"cohort\.table.*GLIOMA_OS_"):
         kind(None)
     with pytest.raises(ConfigError, match="idh"):
         UcsfCohort("x.csv", idh="unclear")

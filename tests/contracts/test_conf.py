@@ -83,10 +83,10 @@ def test_synthetic_cohorts_are_built(name, tmp_path):
     assert len(build(cfg.cohort, "cohort").cases()) == 4
 
 
-@pytest.mark.parametrize("name", ["brats", "brats2018", "besta"])
+@pytest.mark.parametrize("name", ["brats", "brats2018", "besta", "upenn", "ucsf"])
 def test_a_cohort_without_a_place_says_how_to_give_one(name, monkeypatch):
-    for variable in ("GLIOMA_OS_BRATS2018", "GLIOMA_OS_BRATS2020", "GLIOMA_OS_BESTA"):
-        monkeypatch.delenv(variable, raising=False)
+    for source in ("BRATS2018", "BRATS2020", "BESTA", "UPENN", "UCSF"):
+        monkeypatch.delenv(f"GLIOMA_OS_{source}", raising=False)
     with pytest.raises(ConfigError, match="GLIOMA_OS"):
         build(configuration(f"cohort={name}").cohort, "cohort")
 

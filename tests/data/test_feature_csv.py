@@ -40,6 +40,7 @@ def test_cases_without_features_get_a_blank_row(files):
         ("x*.csv", {}, "no file"),
         ("t1.csv", {}, "'grade' holds text"),
         ("t1.csv", {"id_column": "case"}, "'case' expected"),
+        ("t1.csv", {"drop": ["grade", "os_day"]}, "no column 'os_day'"),
         ("t1.csv", {"drop": ["grade"], "pattern": r"\d$", "to": ""}, "twice"),
     ],
 )

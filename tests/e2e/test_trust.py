@@ -51,6 +51,18 @@ def test_audit_names_the_shared_patients_and_why(folder):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_an_audit_is_done_again_when_a_mapping_adds_names(folder):
+    command = ["stage=audit", "cohort=brats_table", "cohort.table=brats.csv", "other=brats_table",
+               "other.table=old.csv", "other.name=old"]  # fmt: skip
+    (folder / "old.csv").write_text("BraTS18ID,Age,Survival,ResectionStatus\nBrats18_A_1,40.5,77,NA\n")
+    first = run(folder, *command)
+    assert "0 of 60 patients are in old too" in first.stderr and "0 findings" in first.stderr, first.stderr[-2000:]
+    (folder / "names.csv").write_text("BraTS_2018_subject_ID,BraTS_2020_subject_ID\nBrats18_A_1,BraTS20_Training_007\n")
+    again = run(folder, *command, "cohort.name_mapping=names.csv")
+    assert "1 of 60 patients are in old too" in again.stderr and "1 by id" in again.stderr, again.stderr[-2000:]
+    assert len(list(folder.glob("runs/audit/*/*/DONE"))) == 2
+
+
 def test_external_validation_leaves_the_shared_out_and_scores_every_test_patient(folder):
     common = ["stage=validate", "train=brats_table", "train.table=brats.csv", "test=upenn", "test.table=upenn.csv"]
     done = run(folder, *common, "head=[cox,logistic]", "validation.replicates=200", "endpoint=binary_365")
