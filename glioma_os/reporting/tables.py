@@ -101,7 +101,7 @@ def facts(summary: dict[str, Any], best: Score | None, exposure: str | None) -> 
         ("Seen by pre-training", f"{summary['seen_by_pretraining']} of {summary['patients']} patients (their images "
                                  "and masks, not their survival)"),
         ("Configurations", f"{summary['configurations']} compared, {summary['settings_tried']} settings tried inside; "
-                           "the highlighted row selects no head (stack) or selects it inside the outer folds; the best of the others flatters"),
+                           "the highlighted row selects no head; the best of the others flatters"),
     ]  # fmt: skip
     if best is not None:
         rows += [("By exposure", exposure)] if exposure else []
