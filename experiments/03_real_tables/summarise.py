@@ -14,6 +14,8 @@ COHORTS = {
 }
 PRIMARY = {"binary_median": "auc", "three_class": "accuracy", "time_to_event": "c_index"}
 LEADS = ("auto", "stack")
+KEPT = ("head", "block", "metric", "value", "low", "high", "n", "delta_to_age", "delta_low", "delta_high")
+METRICS = ("auc", "accuracy", "f1_weighted", "c_index", "c_uno", "ibs", "spearman")
 
 
 def read(root):
@@ -32,20 +34,20 @@ def cell(score, delta=False):
 
 
 def lines(title, endpoint, scores):
-    """Age alone, then of each block the inside-chosen heads and the highest."""
+    """Age alone, the mean of the heads on each block, and of the last block also auto and the highest head."""
     primary = PRIMARY[endpoint]
     found = [s for s in scores if s["metric"] == primary and s["head"] != "majority"]
     c_index = {(s["head"], s["block"]): s for s in scores if s["metric"] == "c_index"}
     reference = found[0]
     blocks = list(dict.fromkeys(s["block"] for s in found))
     shown = [(reference, "age alone")]
-    for block in blocks:
-        own = [s for s in found if s["block"] == block and s is not reference]
-        single = [s for s in own if s["head"] not in LEADS]
-        shown += [(s, s["head"]) for s in own if s["head"] in LEADS]
-        if single and block != "age":
+    for block in (block for block in blocks if block != "age"):
+        own = {s["head"]: s for s in found if s["block"] == block}
+        shown.append((own["stack"], "stack"))
+        if block == blocks[-1]:
+            single = [s for s in own.values() if s["head"] not in LEADS]
             best = max(single, key=lambda s: float(s["value"]))
-            shown.append((best, f"highest of {len(single)}: {best['head']}"))
+            shown += [(own["auto"], "auto"), (best, f"highest of {len(single)}: {best['head']}")]
     for score, name in shown:
         own_c = c_index[score["head"], score["block"]]
         delta = "reference" if score is reference else cell(score, delta=True)
@@ -59,11 +61,10 @@ def main():
     everything = sorted(read(sys.argv[1]), key=lambda found: (list(COHORTS.values()).index(found[0]), found[1]))
     with (HERE / "results.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        fields = list(everything[0][2][0])
-        writer.writerow(["cohort", "endpoint", *fields])
+        writer.writerow(["cohort", "endpoint", *KEPT])
         for title, endpoint, scores in everything:
-            for s in scores:
-                numbers = [f"{float(s[name]):.4g}" if "." in s[name] else s[name] for name in fields]
+            for s in (s for s in scores if s["metric"] in METRICS):
+                numbers = [f"{float(s[name]):.3f}" if "." in s[name] else s[name] for name in KEPT]
                 writer.writerow([title, endpoint, *numbers])
     print("| patients | endpoint | n | inputs | head | AUC / accuracy / C | Δ to age alone | C-index |")
     print("|---|---|---|---|---|---|---|---|")
