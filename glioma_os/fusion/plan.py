@@ -83,16 +83,18 @@ class Split:
         most = max((n for n in how.n_components if n is not None), default=0)
         key = (block, n_components is None, -1 if inner is None else inner)
         if key not in self._inputs:
-            self._inputs[key] = self._prepared(rows, block, None if n_components is None else most, how, inner)
+            known, held, count = self.prepared(rows, block, None if n_components is None else most, how, inner)
+            self._inputs[key], self._components[key] = (known, held), count
         known, held = self._inputs[key]
         if n_components is None:
             return known, held
         kept = known.shape[1] - self._components[key] + min(n_components, self._components[key])
         return known[:, :kept], held[:, :kept]
 
-    def _prepared(
+    def prepared(
         self, rows: Rows, block: Block, n_components: int | None, how: Preparation, inner: int | None
-    ) -> tuple[Array, Array]:
+    ) -> tuple[Array, Array, int]:
+        """Inputs of fit and predicted rows, and how many of their last columns are components."""
         fit, held = (self.train, self.test) if inner is None else self.inner[inner]
         clinical = rows.columns(block.clinical) if block.clinical else np.empty((len(rows.time), 0))
         features = self.features[:, [own in block.features for own in self.blocks]]
@@ -102,8 +104,7 @@ class Split:
         known, other = (
             preprocessor.transform(clinical[part], features[part], rows.sites_of(part)) for part in (fit, held)
         )
-        self._components[block, n_components is None, -1 if inner is None else inner] = preprocessor.components
-        return known, other
+        return known, other, preprocessor.components
 
 
 def make_split(

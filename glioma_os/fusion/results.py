@@ -56,7 +56,8 @@ class ValidationResult:
 
     `undetermined`: rows without a class, mean over repeats; `seen_by_encoder`: test patients that the encoder was
     trained on, None where the features do not say; `cuts` of every split, in days; `judged_at` the horizons at which
-    every split's training rows support a judgement of curves.
+    every split's training rows support a judgement of curves; `site_auc` how well features tell the sites before and
+    after ComBat, None without it.
     """
 
     endpoint: Endpoint
@@ -67,6 +68,7 @@ class ValidationResult:
     leak_policy: LeakPolicy
     cuts: tuple[Array, ...] = ()
     judged_at: Array = field(default_factory=lambda: np.empty(0))
+    site_auc: tuple[float, float] | None = None
 
     @property
     def age(self) -> Configuration:

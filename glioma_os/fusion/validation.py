@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from glioma_os.errors import ConfigError
@@ -18,6 +20,7 @@ from glioma_os.fusion.preprocessing import Preparation
 from glioma_os.fusion.results import ValidationResult, configuration, majority, truth_of
 from glioma_os.fusion.rows import ClinicalSet, Rows
 from glioma_os.records import Array, FeatureTable
+from glioma_os.survival.classification import macro_auc
 from glioma_os.survival.endpoints import Endpoint
 from glioma_os.survival.ipcw import supported_horizons
 
@@ -117,7 +120,35 @@ def _judged(
         policy,
         tuple(split.cuts for split in planner.splits),
         _judged_at(planner),
+        _site_auc(planner),
     )
+
+
+def _site_auc(planner: Planner) -> tuple[float, float] | None:
+    """How well the features tell the sites apart, before and after ComBat: macro one-versus-rest AUC, first repeat.
+
+    None without ComBat or with one site. ½ = the sites cannot be told.
+    """
+    sites = sorted(set(planner.rows.sites))
+    splits = [split for split in planner.splits if split.repeat == 0]
+    if not planner.how.combat or len(sites) < 2 or not splits[0].blocks:
+        return None
+    whole = Block("features", None, tuple(dict.fromkeys(splits[0].blocks)))
+    most = planner.how.n_components[-1]
+    place = np.array([sites.index(site) for site in planner.rows.sites])
+    found = []
+    for how in (replace(planner.how, combat=False), planner.how):
+        chances, truth = [], []
+        for split in splits:
+            known, held = split.prepared(planner.rows, whole, most, how, None)[:2]
+            model = LogisticRegression(max_iter=2000).fit(known, place[split.train])
+            full = np.zeros((len(held), len(sites)))
+            full[:, model.classes_] = model.predict_proba(held)
+            chances.append(full)
+            truth.append(place[split.test])
+        of_all = np.concatenate(truth)
+        found.append(float(macro_auc(of_all, np.concatenate(chances), np.ones((1, len(of_all))))[0]))
+    return found[0], found[1]
 
 
 def _judged_at(planner: Planner) -> Array:

@@ -103,6 +103,11 @@ def facts(summary: dict[str, Any], best: Score | None, exposure: str | None) -> 
         ("Configurations", f"{summary['configurations']} compared, {summary['settings_tried']} settings tried inside; "
                            "the highlighted row selects no head; the best of the others flatters"),
     ]  # fmt: skip
+    if summary.get("site_auc"):
+        before, after = summary["site_auc"]
+        rows.append(
+            ("Sites", f"told from the features with AUC {before:.2f} before ComBat, {after:.2f} after (½ = not)")
+        )
     if best is not None:
         rows += [("By exposure", exposure)] if exposure else []
         per = summary["patients_per_parameter"].get(f"{best.head} {best.block}")

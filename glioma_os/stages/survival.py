@@ -164,6 +164,7 @@ def _summary(
         "seen_by_pretraining": len({case.patient_id for case in cases} & set(seen)),
         "pretraining_patients": seen,
         "leak_policy": result.leak_policy,
+        "site_auc": result.site_auc,
         "configurations": len(result.configurations),
         "settings_tried": result.settings_tried,
         "patients_per_parameter": {

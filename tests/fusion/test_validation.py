@@ -9,7 +9,7 @@ from glioma_os.fusion.heads.cox import Cox
 from glioma_os.fusion.heads.logistic import Logistic
 from glioma_os.fusion.heads.mlp import MLP
 from glioma_os.fusion.preprocessing import Preparation
-from glioma_os.fusion.scores import samples_of, score
+from glioma_os.fusion.scores import point, samples_of, score
 from glioma_os.fusion.validation import external_validation, nested_validation
 from glioma_os.survival.bootstrap import METRICS
 from glioma_os.survival.curves import kaplan_meier
@@ -156,6 +156,22 @@ def test_every_configuration_has_curves_that_fall_and_are_calibrated(easy):
             assert abs(curves[:, k].mean() - expected) < 0.1  # 2.7 standard errors of the estimate itself
     tables = {(c.head, c.block): c.table for c in result.configurations}
     assert np.std(tables["logistic", "fused"].curves[:, 2]) > 0.1 > np.std(tables["majority", "none"].curves[:, 2])
+
+
+def test_combat_takes_the_site_from_the_features_and_the_result_says_so(easy):
+    rows, values = easy
+    sites = np.array(["a", "b", "c"])[np.arange(150) % 3]
+    shifted = values + np.select([sites == "b", sites == "c"], [1.5, -1.5], 0.0)[:, None].astype(np.float32)
+    rows = replace(rows, sites=tuple(sites))
+    result = validate(rows, shifted, how=Preparation((6,), combat=True))
+    before, after = result.site_auc
+    assert before > 0.9 and after < 0.65
+    assert validate(rows, shifted, how=Preparation((6,))).site_auc is None
+    aucs = {
+        combat: point(found, next(c for c in found.configurations if c.block == "fused"))
+        for combat, found in ((True, result), (False, validate(rows, shifted, how=Preparation((6,)))))
+    }
+    assert aucs[True] > aucs[False] - 0.05
 
 
 def test_ipcw_lets_the_followed_speak_for_the_censored(easy):
