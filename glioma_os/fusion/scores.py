@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -14,12 +15,13 @@ from glioma_os.survival.bootstrap import (
     CURVE_METRICS,
     METRICS,
     TIME_METRICS,
+    Interval,
     Sample,
     bootstrap_weights,
     interval,
-    paired_difference,
 )
 from glioma_os.survival.endpoints import Endpoint
+from glioma_os.survival.resampling import bca_interval, jackknife_weights
 
 
 @dataclass(frozen=True)
@@ -46,17 +48,25 @@ class Score:
     clinical_high: float = float("nan")
 
 
-def score(result: ValidationResult, endpoint: Endpoint, replicates: int = 2000, seed: int = 0) -> list[Score]:
+IntervalKind = Literal["percentile", "bca"]
+
+
+def score(
+    result: ValidationResult, endpoint: Endpoint, replicates: int = 2000, seed: int = 0,
+    kind: IntervalKind = "percentile",
+) -> list[Score]:  # fmt: skip
     """Every metric of every configuration: averaged over repeats, patients drawn the same in each repeat.
 
     The interval says how the number moves with the patients at hand; it holds the fitted predictions fixed.
     """
+    if kind not in ("percentile", "bca"):
+        raise ConfigError("validation.interval", f"{kind!r} found → percentile or bca expected", "Correct the key")
     if endpoint != result.endpoint:
         raise ConfigError("endpoint", f"{endpoint.name} found → {result.endpoint.name} validated", "Validate again")
     names = [*CLASS_METRICS, *TIME_METRICS] if endpoint.n_classes else list(TIME_METRICS)
     names += list(CURVE_METRICS) if len(result.judged_at) > 1 else []
-    weights = _row_weights(result, replicates, seed)
-    return [line for name in names for line in _of_metric(result, name, weights)]
+    weights = _row_weights(result, replicates, seed, kind)
+    return [line for name in names for line in _of_metric(result, name, weights, replicates)]
 
 
 def point(result: ValidationResult, configuration: Configuration) -> float:
@@ -65,11 +75,20 @@ def point(result: ValidationResult, configuration: Configuration) -> float:
     return _averaged(result, name, configuration, np.empty((0, int(np.sum(result.truth.repeat == 0)))))[0]
 
 
-def _row_weights(result: ValidationResult, replicates: int, seed: int) -> Array:
-    """(replicates, cases): a patient's count on each of the patient's cases."""
+def _row_weights(result: ValidationResult, replicates: int, seed: int, kind: IntervalKind) -> Array:
+    """(replicates, cases): a patient's count on each of the patient's cases; for BCa each patient left out follows."""
     of_first = np.asarray(result.truth.patient_ids)[result.truth.repeat == 0]
     patients, place = np.unique(of_first, return_inverse=True)
-    return bootstrap_weights(len(patients), replicates, seed)[:, place]
+    weights = bootstrap_weights(len(patients), replicates, seed)
+    return (np.vstack([weights, jackknife_weights(len(patients))]) if kind == "bca" else weights)[:, place]
+
+
+def _bounds(values: Array, point: float, replicates: int) -> Interval:
+    """Percentile interval of the replicates; BCa where the values of left-out patients stand behind them."""
+    found = interval(values[:replicates])
+    if len(values) == replicates:
+        return found
+    return Interval(*bca_interval(values[:replicates], point, values[replicates:]), found.dropped)
 
 
 def samples_of(result: ValidationResult, configuration: Configuration) -> list[Sample]:
@@ -83,7 +102,7 @@ def samples_of(result: ValidationResult, configuration: Configuration) -> list[S
     return [whole.rows(truth.repeat == repeat) for repeat in np.unique(truth.repeat)]
 
 
-def _of_metric(result: ValidationResult, name: str, weights: Array) -> list[Score]:
+def _of_metric(result: ValidationResult, name: str, weights: Array, replicates: int) -> list[Score]:
     metric = METRICS[name]
     n = round(float(np.mean([_patients(result, metric.uses(sample)) for sample in samples_of(result, result.age)])))
     found = {}
@@ -93,9 +112,13 @@ def _of_metric(result: ValidationResult, name: str, weights: Array) -> list[Scor
     known = result.clinical and found[result.clinical.head, result.clinical.block]
     lines = []
     for (head, block), (point, replicated) in found.items():
-        low, high, dropped = interval(replicated)
-        to_age = (point - age[0], *paired_difference(replicated, age[1])[:2])
-        to_clinical = (point - known[0], *paired_difference(replicated, known[1])[:2]) if known else (float("nan"),) * 3
+        low, high, dropped = _bounds(replicated, point, replicates)
+        to_age, to_clinical = (
+            (point - other[0], *_bounds(replicated - other[1], point - other[0], replicates)[:2])
+            if other
+            else (float("nan"),) * 3
+            for other in (age, known)
+        )
         lines.append(Score(head, block, name, point, low, high, n, *to_age, dropped, *to_clinical))
     return lines
 

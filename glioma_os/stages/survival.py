@@ -88,7 +88,13 @@ def survive(setting: Setting) -> Run:
     with run.writing() as todo:
         if todo:
             result = validated(setting, Rows.from_cases(cases), features, f"Validating heads, {setting.name}")
-            scores = score(result, setting.endpoint, int(setting.cfg.validation.replicates), int(setting.cfg.seed))
+            scores = score(
+                result,
+                setting.endpoint,
+                int(setting.cfg.validation.replicates),
+                int(setting.cfg.seed),
+                setting.cfg.validation.interval,
+            )
             write_scores(scores, run.path(SCORES))
             write_predictions(result, run.path(PREDICTIONS))
             write_subgroups(_subgroups(setting, result, scores), run.path(SUBGROUPS))

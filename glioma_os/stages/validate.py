@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 from omegaconf import DictConfig
 
 from glioma_os import NOTICE
 from glioma_os.cohorts.overlap import shared_patients
 from glioma_os.data.features import with_rows_for
-from glioma_os.errors import ConfigError
+from glioma_os.errors import ConfigError, TrainingError
 from glioma_os.fusion.drift import drift
+from glioma_os.fusion.results import Configuration, Truth
 from glioma_os.fusion.rows import Rows
 from glioma_os.fusion.scores import score
 from glioma_os.fusion.validation import external_validation
@@ -28,12 +31,14 @@ from glioma_os.stages.audit import identity
 from glioma_os.stages.build import plain
 from glioma_os.stages.setting import Setting
 from glioma_os.stages.survival import preparation, say_scores
+from glioma_os.survival.calibration import recalibration
 from glioma_os.training.progress import say, track
 from glioma_os.training.provenance import provenance
 from glioma_os.training.run import Run
 from glioma_os.volumes.atomic import atomic_write
 
-RECIPE = 2  # raise when a change alters the predictions or the scores
+CALIBRATION = "calibration.csv"
+RECIPE = 3  # raise when a change alters the predictions or the scores
 
 
 def _sides(setting: Setting) -> tuple[list[Case], list[Case], int, dict[str, int]]:
@@ -79,14 +84,29 @@ def validate(setting: Setting) -> Run:
                 int(options.inner_folds), preparation(setting), plain(options.horizons_days), int(setting.cfg.seed),
             )  # fmt: skip
             write_scores(
-                score(result, setting.endpoint, int(options.replicates), int(setting.cfg.seed)), run.path(SCORES)
+                score(result, setting.endpoint, int(options.replicates), int(setting.cfg.seed), options.interval),
+                run.path(SCORES),
             )
             write_predictions(result, run.path(PREDICTIONS))
+            fits = [[c.head, c.block, *calibration_of(c, result.truth)] for c in result.configurations]
+            atomic_write(run.path(CALIBRATION), csv_bytes(["head", "block", "slope", "intercept"], fits))
             lines = [asdict(line) for line in drift(rows, other_rows)]
             atomic_write(run.path("drift.csv"), csv_bytes(list(lines[0]), [list(line.values()) for line in lines]))
             run.write_json("summary.json", _summary(setting, known, others, shared, excluded, result))
             run.write_json("provenance.json", provenance())
     return run
+
+
+def calibration_of(configuration: Configuration, truth: Truth) -> tuple[float, float]:
+    """Slope (1 is ideal) and intercept (0 is ideal) of P(short class) in the new cohort; NaN where it is undefined."""
+    chances, known = configuration.table.probabilities, truth.classes >= 0
+    if chances is None or chances.shape[1] != 2 or len(np.unique(truth.classes[known])) < 2:
+        return float("nan"), float("nan")
+    try:
+        found = recalibration(chances[known, 0], truth.classes[known] == 0)
+    except TrainingError:
+        return float("nan"), float("nan")
+    return found.slope, found.intercept
 
 
 def _summary(
@@ -128,4 +148,10 @@ def main(cfg: DictConfig) -> None:
     for line in run.path("drift.csv").read_text().splitlines()[1:]:
         name, before, after, sd, *_ = line.split(",")
         say(f"  {name:<22}{float(before):9.2f} → {float(after):9.2f}  {float(sd):+.2f}")
+    with run.path(CALIBRATION).open(newline="") as file:
+        calibrated = [row for row in csv.DictReader(file) if row["slope"] != "nan" and row["head"] != "majority"]
+    if calibrated:
+        say("Calibration of the shorter class: slope (ideal 1), intercept (ideal 0)")
+    for row in calibrated:
+        say(f"  {row['head']:<16}{row['block']:<11}{float(row['slope']):6.2f}  {float(row['intercept']):+.2f}")
     say(f"{run.folder}")

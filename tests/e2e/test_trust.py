@@ -75,6 +75,9 @@ def test_external_validation_leaves_the_shared_out_and_scores_every_test_patient
     assert {(s["head"], s["block"]) for s in scores} >= {("majority", "none"), ("logistic", "age"), ("cox", "age")}
     c_index = next(float(s["value"]) for s in scores if (s["head"], s["metric"]) == ("cox", "c_index"))
     assert 0.6 < c_index < 0.95
+    calibration = list(csv.DictReader((path.parent / "calibration.csv").read_text().splitlines()))
+    assert all(0 < float(row["slope"]) < 5 for row in calibration if row["head"] in ("cox", "logistic"))
+    assert "Calibration of the shorter class" in done.stderr
     missing = run(folder, *common[:3])
     assert missing.returncode == 2 and "test=upenn" in missing.stderr
 

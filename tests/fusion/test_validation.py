@@ -239,6 +239,18 @@ def test_scores_carry_interval_n_and_the_difference_to_age(fused):
         score(fused, OS)
 
 
+def test_bca_intervals_are_asked_for_by_name(fused):
+    plain, corrected = ({(s.head, s.block, s.metric): s for s in score(fused, BINARY, 300, 0, kind)}
+                        for kind in ("percentile", "bca"))  # fmt: skip
+    for key in (("logistic", "fused", "auc"), ("cox", "fused", "c_index")):
+        one, two = plain[key], corrected[key]
+        assert one.value == two.value and two.low < two.value < two.high
+        assert (one.low, one.high) != (two.low, two.high) and abs(one.low - two.low) < 0.05
+        assert two.delta_low < two.delta_to_age < two.delta_high
+    with pytest.raises(ConfigError, match="percentile or bca"):
+        score(fused, BINARY, 50, 0, "wald")
+
+
 def test_patients_are_drawn_whole():
     rows, values = cohort(60)
     doubled = replace(rows, patient_ids=tuple(f"p{i // 2}" for i in range(60)))
