@@ -99,7 +99,7 @@ class Split:
         clinical = rows.columns(block.clinical) if block.clinical else np.empty((len(rows.time), 0))
         features = self.features[:, [own in block.features for own in self.blocks]]
         combat = Combat(how.combat_reference) if how.combat else None
-        preprocessor = FoldPreprocessor(n_components, how.age_in_pca, how.scaling, combat)
+        preprocessor = FoldPreprocessor(n_components, how.age_in_pca, how.scaling, combat, how.whitening)
         preprocessor.fit(clinical[fit], features[fit], rows.sites_of(fit))
         known, other = (
             preprocessor.transform(clinical[part], features[part], rows.sites_of(part)) for part in (fit, held)

@@ -76,7 +76,8 @@ class Preparation:
     """How inputs are prepared, the same for every head. `n_components`: the choices that inner validation has.
 
     `combat` takes the sites off the features, to `combat_reference` where that is given. `judge_featured`: rows
-    without any feature are learnt from and not judged.
+    without any feature are learnt from and not judged. `whitening`: 1 gives every component the same spread, 0 leaves
+    the features' own, so that a penalty spares the strong ones.
     """
 
     n_components: tuple[int | None, ...] = (5, 10)
@@ -85,12 +86,15 @@ class Preparation:
     combat: bool = False
     combat_reference: str | None = None
     judge_featured: bool = False
+    whitening: float = 1.0
 
     def __post_init__(self) -> None:
         if self.scaling not in SCALINGS:
             raise ConfigError(
                 "validation.scaling", f"{self.scaling!r} found → {sorted(SCALINGS)} expected", "Correct it"
             )
+        if not 0 <= self.whitening <= 1:
+            raise ConfigError("validation.whitening", f"{self.whitening} found → 0 to 1 expected", "Correct it")
         for number in self.n_components:
             if number is not None and number < 1:
                 raise ConfigError("validation.components", f"{number} found → 1 or more, or null", "Raise it")
@@ -111,8 +115,10 @@ class FoldPreprocessor:
         age_in_pca: bool = False,
         scaling: str = "standard",
         combat: Combat | None = None,
+        whitening: float = 1.0,
     ) -> None:
         self.n_components, self.age_in_pca, self.combat = n_components, age_in_pca, combat
+        self.whitening = whitening
         self.scaling = SCALINGS[scaling]
 
     def fit(self, clinical: Array, features: Array, sites: Sequence[str] = ()) -> Self:
@@ -132,17 +138,20 @@ class FoldPreprocessor:
         self._features = self.scaling.of(harmonised)
         wide = self._wide(own, harmonised)
         reduced = features.shape[1] and self.n_components is not None
-        self._projection = self._whitening(wide, self.n_components or 0) if reduced else None
+        self._projection = self._reduction(wide, self.n_components or 0) if reduced else None
         return self
 
-    @staticmethod
-    def _whitening(wide: Array, n_components: int) -> Array:
-        """(columns, components) for z-scores; a direction without variance would only blow up rounding errors."""
+    def _reduction(self, wide: Array, n_components: int) -> Array:
+        """(columns, components) for scaled columns; the first component has spread 1.
+
+        A direction without variance would only blow up rounding errors.
+        """
         if not wide.any():
             return np.empty((wide.shape[1], 0))
         pca = PCA(min(n_components, wide.shape[1], len(wide) - 1), svd_solver="full").fit(wide)
         kept = pca.explained_variance_ > 1e-10 * pca.explained_variance_[0]
-        return pca.components_[kept].T / np.sqrt(pca.explained_variance_[kept])
+        spread = np.sqrt(pca.explained_variance_[kept])
+        return pca.components_[kept].T / (spread**self.whitening * spread[0] ** (1 - self.whitening))
 
     @property
     def components(self) -> int:

@@ -115,6 +115,7 @@ def preparation(setting: Setting) -> Preparation:
         bool(combat["enabled"]),
         combat["reference"],
         setting.cfg.features.kind == "csv" and setting.cfg.features.lacking == "learn",
+        float(options["whitening"]),
     )
 
 

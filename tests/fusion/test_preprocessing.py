@@ -28,6 +28,17 @@ def test_median_comes_from_what_is_recorded():
     assert out[2, 0] == out[1, 0]
 
 
+@pytest.mark.parametrize("whitening", [0.0, 0.5])
+def test_less_whitening_leaves_the_components_their_spread(whitening):
+    full, partly = (
+        FoldPreprocessor(4, whitening=w).fit(NOTHING, FEATURES).transform(NOTHING, FEATURES) for w in (0.0, whitening)
+    )
+    spreads = full.std(axis=0) / full[:, 0].std()
+    assert np.allclose(partly.std(axis=0) / partly[:, 0].std(), spreads ** (1 - whitening)) and spreads[-1] < 0.95
+    with pytest.raises(ConfigError):
+        Preparation(whitening=1.5)
+
+
 def test_age_in_pca_reduces_both_together():
     out = FoldPreprocessor(4, age_in_pca=True).fit(CLINICAL, FEATURES).transform(CLINICAL, FEATURES)
     assert out.shape == (40, 4) and np.allclose(np.cov(out.T), np.eye(4))
