@@ -89,7 +89,7 @@ def test_null_runs_stay_at_chance_and_a_table_made_of_the_answer_does_not_hide_i
     done = run(
         folder, "stage=null_runs", "cohort=brats_table", "cohort.table=brats.csv", "features=csv",
         "features.path=f.csv",
-        "head=logistic", "validation.repeats=1", "validation.components=[2]", "null_runs.runs=4",
+        "head=logistic", "validation.repeats=1", "validation.components=[2]", "validation.folds=3", "null_runs.runs=3",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     (path,) = folder.glob("runs/null_runs/*/*/null.csv")
