@@ -7,8 +7,8 @@ from sklearn.metrics import roc_auc_score
 from glioma_os.errors import DataError
 from glioma_os.survival.delong import auc_covariance, delong
 
-# DeLong, DeLong & Clarke-Pearson 1988: albumin, total protein, K-G score, surgery helped; data and results as printed in
-# the SAS/STAT User's Guide, PROC LOGISTIC, "Comparing Receiver Operating Characteristic Curves".
+# DeLong, DeLong & Clarke-Pearson 1988: albumin, total protein, K-G score, surgery helped; data and results as printed
+# in the SAS/STAT User's Guide, PROC LOGISTIC, "Comparing Receiver Operating Characteristic Curves".
 OVARIAN = """
 3.0 5.8 10 0  3.2 6.3 5 1  3.9 6.8 3 1  2.8 4.8 6 0  3.2 5.8 3 1  0.9 4.0 5 0  2.5 5.7 8 0  1.6 5.6 5 1
 3.8 5.7 5 1   3.7 6.7 6 1  3.2 5.4 4 1  3.8 6.6 6 1  4.1 6.6 5 1  3.6 5.7 5 1  4.3 7.0 4 1  3.6 6.7 4 0
