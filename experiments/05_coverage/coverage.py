@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 
-from glioma_os.survival.bootstrap import METRICS, Sample, bootstrap_weights, interval, paired_difference
+from glioma_os.survival.bootstrap import METRICS, Sample, bootstrap_weights, interval
 from glioma_os.survival.resampling import bca_interval, jackknife_weights
 
 N, CUT_DAYS, LAST_DAYS = 118, 370.0, 1800.0
@@ -41,7 +41,7 @@ def coverage(cohorts, replicates=1000, seed=0):
         drawn = values(samples, bootstrap_weights(N, replicates, number))
         once = values(samples, left_out)
         for k in range(4):
-            low, high = (interval(drawn[:, k]) if k < 2 else paired_difference(drawn[:, k], 0 * drawn[:, k]))[:2]
+            low, high = interval(drawn[:, k])[:2]
             held["percentile"][k] += low <= truth[k] <= high
             low, high = bca_interval(drawn[:, k], point[k], once[:, k])
             held["BCa"][k] += low <= truth[k] <= high

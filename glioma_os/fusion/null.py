@@ -14,6 +14,7 @@ from glioma_os.fusion.results import ValidationResult
 from glioma_os.fusion.rows import Rows
 from glioma_os.fusion.scores import point
 from glioma_os.records import Array, FeatureTable
+from glioma_os.survival.resampling import permutation_p
 
 NullKind = Literal["labels", "noise"]
 
@@ -77,5 +78,5 @@ def _judged(head: str, block: str, values: Array, observed: float) -> NullScore:
     n, mean = len(values), float(values.mean())
     sd = float(values.std(ddof=1)) if n > 1 else float("nan")
     lowest = mean - float(student.ppf(0.99, n - 1)) * sd / np.sqrt(n) if n > 1 else float("nan")
-    p = float("nan") if np.isnan(observed) else (1 + int(np.sum(values >= observed))) / (1 + n)
+    p = float("nan") if np.isnan(observed) else permutation_p(observed, values)
     return NullScore(head, block, n, mean, sd, float(values.max()), float(lowest), bool(lowest > 0.5), observed, p)

@@ -47,11 +47,11 @@ def nested_validation(
     Cuts, imputation, harmonisation, scaling, PCA and the choice of a setting see the outer training rows only.
     """
     splits, seen = _splits(rows, features, endpoint, folds, inner_folds, leak_policy, seed)
-    planner = Planner(rows, splits, endpoint, how, np.asarray(horizons_days, float), _lacking_nothing(splits, how))
+    planner = Planner(rows, splits, endpoint, how, np.asarray(horizons_days, float), _rows_to_judge(splits, how))
     return _judged(planner, clinical, heads, seen, leak_policy, progress)
 
 
-def _lacking_nothing(splits: Sequence[Split], how: Preparation) -> Array:
+def _rows_to_judge(splits: Sequence[Split], how: Preparation) -> Array:
     """Rows (n,) that are judged: all of them, or those that have any feature."""
     features = splits[0].features
     everyone = np.ones(len(features), bool)
@@ -79,7 +79,7 @@ def external_validation(
     n = len(known.case_ids)
     train, test = np.arange(n), np.arange(n, len(rows.case_ids))
     split = make_split(rows, train, test, endpoint, inner_folds, features, (0, 0), seed)
-    judged = _lacking_nothing([split], how)
+    judged = _rows_to_judge([split], how)
     planner = Planner(rows, [split], endpoint, how, np.asarray(horizons_days, float), judged)
     return _judged(planner, clinical, heads, None, "strict", progress)
 

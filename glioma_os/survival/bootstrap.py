@@ -94,11 +94,6 @@ def interval(values: Array, level: float = 0.95) -> Interval:
     return Interval(float(low), float(high), int(len(values) - len(defined)))
 
 
-def paired_difference(values: Array, reference: Array, level: float = 0.95) -> Interval:
-    """Interval of values − reference, both measured on the same replicates."""
-    return interval(values - reference, level)
-
-
 def _auc(sample: Sample, weights: Array) -> Array:
     """Binary: of the risk for the shorter class. More classes: macro one-versus-rest. A constant risk ranks nobody,
     so it is ½ even where its folds' class shares differ."""

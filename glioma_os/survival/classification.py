@@ -7,7 +7,7 @@ import numpy as np
 from glioma_os.records import Array
 
 
-def _ratio(part: Array, whole: Array) -> Array:
+def ratio(part: Array, whole: Array) -> Array:
     """part / whole, NaN where the whole is 0."""
     return np.divide(part, whole, out=np.full(np.broadcast_shapes(part.shape, whole.shape), np.nan), where=whole > 0)
 
@@ -19,7 +19,7 @@ def auc(positive: Array, score: Array, weights: Array) -> Array:
     won = (difference > 0) + 0.5 * (difference == 0)
     of_positive, of_negative = weights[:, positive], weights[:, ~positive]
     total = np.einsum("bj,bj->b", of_positive @ won, of_negative)
-    return _ratio(total, of_positive.sum(axis=1) * of_negative.sum(axis=1))
+    return ratio(total, of_positive.sum(axis=1) * of_negative.sum(axis=1))
 
 
 def macro_auc(classes: Array, probabilities: Array, weights: Array) -> Array:
@@ -41,13 +41,13 @@ def accuracy(matrix: Array) -> Array:
 
 def balanced_accuracy(matrix: Array) -> Array:
     """Mean recall over the classes, (B,); NaN where a replicate lacks a class."""
-    return _ratio(np.diagonal(matrix, axis1=1, axis2=2), matrix.sum(axis=2)).mean(axis=1)
+    return ratio(np.diagonal(matrix, axis1=1, axis2=2), matrix.sum(axis=2)).mean(axis=1)
 
 
 def _f1(matrix: Array) -> Array:
     """F1 of each class, (B, classes); 0 for a class neither seen nor predicted."""
     hits = np.diagonal(matrix, axis1=1, axis2=2)
-    return np.nan_to_num(_ratio(2 * hits, matrix.sum(axis=1) + matrix.sum(axis=2)))
+    return np.nan_to_num(ratio(2 * hits, matrix.sum(axis=1) + matrix.sum(axis=2)))
 
 
 def f1_macro(matrix: Array) -> Array:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from glioma_os.records import Array
+from glioma_os.survival.classification import ratio
 from glioma_os.survival.concordance import Pairs
 
 
@@ -44,17 +45,13 @@ def _inverse(chance: Array) -> Array:
     return np.divide(1.0, chance, out=np.zeros_like(chance), where=chance > 0)
 
 
-def _ratio(part: Array, whole: Array) -> Array:
-    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
-
-
 def uno_concordance(of: Pairs, time: Array, event: Array, weights: Array) -> Array:
     """Uno's C (Uno 2011), (B,): pairs weighted by 1/G² at the first death; NaN where no pair is comparable."""
     curves = followed(time, event, weights)
     chance = curves.at(curves.uncensored, np.asarray(time, float)[of.died])
     first = weights[:, of.died] * _inverse(chance) ** 2
     usable = np.einsum("bj,bj->b", first @ of.usable, weights)
-    return _ratio(np.einsum("bj,bj->b", first @ of.won, weights), usable)
+    return ratio(np.einsum("bj,bj->b", first @ of.won, weights), usable)
 
 
 def dynamic_auc(time: Array, event: Array, risk: Array, horizons_days: Array, weights: Array) -> Array:
@@ -69,7 +66,7 @@ def dynamic_auc(time: Array, event: Array, risk: Array, horizons_days: Array, we
         won = (difference > 0) + 0.5 * (np.abs(difference) <= 1e-8)
         first, second = weighted[:, cases], weights[:, controls]
         total = np.einsum("bj,bj->b", first @ won, second)
-        found.append(_ratio(total, first.sum(axis=1) * second.sum(axis=1)))
+        found.append(ratio(total, first.sum(axis=1) * second.sum(axis=1)))
     return np.stack(found, axis=1)
 
 
@@ -79,7 +76,7 @@ def mean_dynamic_auc(time: Array, event: Array, risk: Array, horizons_days: Arra
     alive = curves.at(curves.alive, horizons_days)
     died = -np.diff(np.hstack([np.ones((len(alive), 1)), alive]), axis=1)
     values = dynamic_auc(time, event, risk, horizons_days, weights)
-    return _ratio((values * died).sum(axis=1), 1 - alive[:, -1])
+    return ratio((values * died).sum(axis=1), 1 - alive[:, -1])
 
 
 def brier_scores(time: Array, event: Array, curves: Array, horizons_days: Array, weights: Array) -> Array:

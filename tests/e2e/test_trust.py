@@ -82,7 +82,7 @@ def test_external_validation_leaves_the_shared_out_and_scores_every_test_patient
     assert missing.returncode == 2 and "test=upenn" in missing.stderr
 
 
-def test_null_runs_stay_at_chance_and_a_table_made_of_the_answer_does_not_hide_in_truth(folder):
+def test_null_runs_stay_at_chance_beside_what_is_scored_in_truth(folder):
     rng = np.random.default_rng(0)
     ids = [f"BraTS20_Training_{k:03d}" for k in range(1, 61)]
     (folder / "f.csv").write_text("case_id,a,b\n" + "".join(f"{i},{rng.normal()},{rng.normal()}\n" for i in ids))

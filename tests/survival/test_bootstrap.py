@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from glioma_os.errors import ConfigError, DataError
-from glioma_os.survival.bootstrap import METRICS, Sample, bootstrap_weights, interval, paired_difference
+from glioma_os.survival.bootstrap import METRICS, Sample, bootstrap_weights, interval
 from glioma_os.survival.endpoints import classes
 from tests.survival.samples import censored
 
@@ -44,7 +44,7 @@ def test_replicates_lacking_a_class_are_dropped_and_counted():
 def test_paired_difference_uses_the_same_replicates():
     of, weights = sample(), bootstrap_weights(60, 200, seed=1)
     values = METRICS["c_index"](of, weights)
-    assert paired_difference(values, values)[:2] == (0, 0)
+    assert interval(values - values)[:2] == (0, 0)
 
 
 def test_weights_hold_every_patient_count_and_follow_the_seed():
