@@ -41,12 +41,6 @@ def test_replicates_lacking_a_class_are_dropped_and_counted():
         interval(np.full(5, np.nan))
 
 
-def test_paired_difference_uses_the_same_replicates():
-    of, weights = sample(), bootstrap_weights(60, 200, seed=1)
-    values = METRICS["c_index"](of, weights)
-    assert interval(values - values)[:2] == (0, 0)
-
-
 def test_weights_hold_every_patient_count_and_follow_the_seed():
     weights = bootstrap_weights(30, 100, seed=5)
     assert (weights.sum(axis=1) == 30).all()
