@@ -21,7 +21,8 @@ class SegmenterModule(pl.LightningModule):
     """Trains a network (B, C, D, H, W) → logits (B, 3, …) with `objective(logits, regions)`.
 
     Adam with weight decay; the rate rises linearly over `warmup` of the steps and falls along a cosine to 0.
-    Dropout follows from (seed, step), so a resumed run drops what the uninterrupted one would have.
+    Dropout follows from (seed, number of the batch), so a resumed run drops what the uninterrupted one would have, and
+    two ranks what one process drops that accumulates their batches.
     """
 
     def __init__(
@@ -59,12 +60,23 @@ class SegmenterModule(pl.LightningModule):
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
+    def setup(self, stage: str) -> None:
+        """Before ranks agree on which gradients they share: what never trains is not among them."""
+        for group in self.groups:
+            for parameter in group.parameters():
+                parameter.requires_grad_(group.start is not None)
+
     def train(self, mode: bool = True) -> SegmenterModule:
         """Frozen parts stay in eval() however training mode is asked for."""
         super().train(mode)
         if mode:
-            apply_freeze(self.groups, self._progress())
+            self._freeze()
         return self
+
+    def _freeze(self) -> None:
+        """Ranks share gradients of what they agreed on at the start, so there what thaws later is in it from then."""
+        world = self.trainer.world_size if self._trainer is not None else 1
+        apply_freeze(self.groups, self._progress(), keep_graph=world > 1)
 
     def _progress(self) -> float:
         if self._trainer is None or not self.trainer.max_epochs or self.trainer.max_epochs < 0:
@@ -73,16 +85,25 @@ class SegmenterModule(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Thaws what is due."""
-        apply_freeze(self.groups, self._progress())
+        self._freeze()
 
     def on_train_batch_start(self, batch: SegmentationBatch, batch_idx: int) -> None:
-        """Seeds dropout from (seed, step)."""
-        torch.manual_seed(derive_seed(self.seed, self.global_step, 3))
+        """Seeds dropout from (seed, how many batches all ranks saw before this one)."""
+        trainer = self.trainer
+        before = (trainer.current_epoch * int(trainer.num_training_batches) + batch_idx) * trainer.world_size
+        torch.manual_seed(derive_seed(self.seed, before + trainer.global_rank, 3))
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """What is not yet due keeps its weights, whatever gradient it was given."""
+        for group in self.groups:
+            if not group.trains(self._progress()):
+                for parameter in group.parameters():
+                    parameter.grad = None
 
     def training_step(self, batch: SegmentationBatch, batch_idx: int) -> Tensor:
         """The objective on one batch of patches."""
         loss = self.objective(self(batch.image).float(), batch.regions.float())
-        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.image))
+        self.log("train/loss", loss, on_step=False, on_epoch=True, sync_dist=True, batch_size=len(batch.image))
         return loss
 
     def test_step(self, batch: SegmentationBatch, batch_idx: int) -> None:

@@ -21,6 +21,10 @@ class Group:
     lr: float
     start: float | None
 
+    def trains(self, progress: float) -> bool:
+        """Whether it trains at this share of the training."""
+        return self.start is not None and progress >= self.start
+
     def parameters(self) -> list[nn.Parameter]:
         """All parameters of the group's modules."""
         return [parameter for module in self.modules for parameter in module.parameters()]
@@ -82,10 +86,13 @@ def _holds(module: nn.Module, claimed: set[int]) -> bool:
     return any(id(parameter) in claimed for parameter in module.parameters())
 
 
-def apply_freeze(groups: list[Group], progress: float) -> None:
-    """Sets requires_grad, and eval() on what does not train at this share of the training (dropout, norms)."""
+def apply_freeze(groups: list[Group], progress: float, keep_graph: bool = False) -> None:
+    """Sets requires_grad, and eval() on what does not train at this share of the training (dropout, norms).
+
+    `keep_graph`: what trains later gets gradients from the start.
+    """
     for group in groups:
-        trains = group.start is not None and progress >= group.start
+        trains = group.trains(progress)
         for module in group.modules:
-            module.requires_grad_(trains)
+            module.requires_grad_(trains or (keep_graph and group.start is not None))
             module.train(trains)

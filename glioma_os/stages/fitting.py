@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from glioma_os.cohorts.cohort import Cohort
 from glioma_os.errors import ConfigError
 from glioma_os.stages.build import build, plain
 from glioma_os.stages.scoring import score_segmenter
 from glioma_os.stages.segmenter import Segmenter
 from glioma_os.stages.setting import Setting
-from glioma_os.training.fit import WEIGHTS, fit_segmenter
+from glioma_os.stages.training import FitPlan, train
+from glioma_os.training.fit import WEIGHTS
 from glioma_os.training.progress import say
-from glioma_os.training.run import Run
+from glioma_os.training.run import Run, digest
 
 RECIPE = 1  # raise when a change alters what a fit gives
 
@@ -58,75 +57,47 @@ def _pretrain_on_cohort(setting: Setting, channels: tuple[str, ...]) -> Run:
     cohort = setting.cohort("pretraining.cohort")
     patients = sorted({case.patient_id for case in cohort.cases() if case.label is not None})
     order = np.random.default_rng(int(setting.cfg.seed)).permutation(len(patients))
-    held = sorted(patients[place] for place in order[: int(setting.cfg.pretraining.holdout)])
+    held = tuple(sorted(patients[place] for place in order[: int(setting.cfg.pretraining.holdout)]))
     if len(held) >= len(patients):
         raise ConfigError("pretraining.holdout", f"{len(held)} of {len(patients)} patients found → fewer", "Lower it")
-    train = [patient for patient in patients if patient not in set(held)]
-    schedule = setting.cfg.pretraining.schedule
-    return _fit(setting, cohort, channels, schedule, None, train, held, f"Pre-training on {cohort.name}", "pretrain")
+    train = tuple(patient for patient in patients if patient not in set(held))
+    title = f"Pre-training on {cohort.name}"
+    return _fit(setting, FitPlan("pretrain", "pretraining", "pretraining.cohort", channels, train, held, title), None)
 
 
 def finetune(
-    setting: Setting, parent: Segmenter | None, cohort: Cohort, train: list[str], held: list[str], title: str
+    setting: Setting, parent: Segmenter | None, cohort: str, train: list[str], held: list[str], title: str
 ) -> Segmenter:
-    """`parent`'s weights fine-tuned on the labelled `train` patients, scored on the labelled `held` ones."""
-    schedule = setting.cfg.finetuning.schedule
-    run = _fit(setting, cohort, setting.channels, schedule, parent, train, held, title, "finetune")
-    return Segmenter(run, setting.channels, setting.channels)
+    """`parent`'s weights fine-tuned on labelled `train` patients of the cohort at that key, scored on `held` ones.
+
+    Of `train`, `finetuning.fraction` is used: smaller fractions are parts of larger ones, whatever the fold.
+    """
+    fraction = float(setting.cfg.finetuning.fraction)
+    if not 0 < fraction <= 1:
+        raise ConfigError("finetuning.fraction", f"{fraction} found → above 0, at most 1", "Correct it")
+    ranked = sorted(train, key=lambda patient: digest([int(setting.cfg.seed), patient]))
+    used = tuple(sorted(ranked[: max(1, round(fraction * len(ranked)))]))
+    plan = FitPlan("finetune", "finetuning", cohort, setting.channels, used, tuple(held), title)
+    return Segmenter(_fit(setting, plan, parent), setting.channels, setting.channels)
 
 
-def _fit(
-    setting: Setting, cohort: Cohort, channels: tuple[str, ...], schedule: Any, parent: Segmenter | None,
-    train: list[str], held: list[str], title: str, stage: str,
-) -> Run:  # fmt: skip
-    data = setting.data(cohort, channels, schedule, train_patients=train, test_patients=held)
+def _fit(setting: Setting, plan: FitPlan, parent: Segmenter | None) -> Run:
+    cohort, schedule, data = setting.cohort(plan.cohort), plan.schedule_of(setting), plan.data(setting)
     keys = {patient_set: [v.key for v in data.volumes(frozenset(ids))] for patient_set, ids in
-            (("train", train), ("held", held))}  # fmt: skip
+            (("train", plan.train), ("held", plan.held))}  # fmt: skip
     key = {
-        "recipe": RECIPE, "network": plain(setting.cfg.network), "schedule": plain(schedule), "channels": channels,
+        "recipe": RECIPE, "network": plain(setting.cfg.network), "schedule": plain(schedule), "channels": plan.channels,
         "transfer": plain(setting.cfg.transfer) if parent else None, "parent": parent.run.id if parent else None,
         "volumes": keys, "precision": setting.options.resolved_precision(), "devices": setting.options.devices,
         "accumulate": setting.options.accumulate,
     }  # fmt: skip
-    run = setting.run(stage, key)
+    run = setting.run(plan.stage, key)
     with run.writing() as todo:
         if todo:
-            _train(setting, data, channels, schedule, parent, run, title)
+            train(setting, plan, parent, run)
             trained = dict(parent.patients) if parent and setting.policy.uses_pretrained else {}
-            trained[cohort.name] = sorted({*trained.get(cohort.name, []), *train})
+            trained[cohort.name] = sorted({*trained.get(cohort.name, []), *plan.train})
             run.write_json("patients.json", trained)
-            if held:
-                score_segmenter(setting, Segmenter(run, channels, channels), data, held)
+            if plan.held:
+                score_segmenter(setting, Segmenter(run, plan.channels, plan.channels), data, list(plan.held))
     return run
-
-
-def _train(
-    setting: Setting,
-    data: Any,
-    channels: tuple[str, ...],
-    schedule: Any,
-    parent: Segmenter | None,
-    run: Run,
-    title: str,
-) -> None:
-    import torch
-
-    from glioma_os.modules.segmenter import SegmenterModule
-    from glioma_os.modules.transfer import TransferPolicy
-    from glioma_os.training.provenance import provenance
-
-    torch.manual_seed(int(setting.cfg.seed))
-    policy = setting.policy if parent else TransferPolicy("full")
-    if parent and policy.uses_pretrained:
-        network = parent.network(setting).train()
-    else:
-        network = build(setting.cfg.network, "network", channels=len(channels))
-    module = SegmenterModule(
-        network, build(schedule.objective, "schedule.objective"), policy, lr=float(schedule.lr),
-        weight_decay=float(schedule.weight_decay), warmup=float(schedule.warmup), seed=int(setting.cfg.seed),
-    )  # fmt: skip
-    run.write_json("groups.json", policy.table(module.groups))
-    run.write_json("provenance.json", provenance())
-    logger = {"kind": setting.cfg.logger.kind, "project": setting.cfg.logger.project, "name": run.id,
-              "group": setting.cfg.name}  # fmt: skip
-    fit_segmenter(module, data, run, setting.options, int(schedule.epochs), logger, title)

@@ -36,7 +36,8 @@ def segmenters(setting: Setting) -> dict[str, Segmenter]:
     if on == "cohort":
         cohort = setting.cohort("finetuning.cohort")
         everyone = sorted({case.patient_id for case in cohort.cases() if case.label is not None})
-        return {ALL: finetune(setting, parent, cohort, everyone, [], f"Fine-tuning on all of {cohort.name}")}
+        title = f"Fine-tuning on all of {cohort.name}"
+        return {ALL: finetune(setting, parent, "finetuning.cohort", everyone, [], title)}
     if on != "own":
         raise ConfigError("finetuning.from", f"{on!r} found → own, cohort or none expected", "Correct the key")
     return _own_folds(setting, parent, policy)
@@ -46,14 +47,14 @@ def _own_folds(setting: Setting, parent: Segmenter | None, policy: str) -> dict[
     cohort, folds = setting.cohort(), setting.folds
     labelled = {case.patient_id for case in cohort.cases() if case.label is not None}
     if policy != "strict":
-        return {ALL: finetune(setting, parent, cohort, sorted(labelled), [], "Fine-tuning on everyone (paper-like)")}
+        return {ALL: finetune(setting, parent, "cohort", sorted(labelled), [], "Fine-tuning on everyone (paper-like)")}
     out = {}
     for repeat in range(folds.repeats):
         for fold in range(folds.n_folds):
             held = set(folds.test(repeat, fold))
             title = fold_title(repeat, fold)
             out[title] = finetune(
-                setting, parent, cohort, sorted(labelled - held), sorted(labelled & held),
+                setting, parent, "cohort", sorted(labelled - held), sorted(labelled & held),
                 f"Fine-tuning {setting.name}, {title}",
             )  # fmt: skip
     return out

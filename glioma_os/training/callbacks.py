@@ -24,6 +24,22 @@ class FiniteGuard(pl.Callback):
             )  # fmt: skip
 
 
+class SameConfiguration(pl.Callback):
+    """All ranks of a gang must train the same run: under a sweep they once did not, and nobody noticed."""
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+
+    def on_fit_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Raises a TrainingError where a rank holds another run."""
+        if trainer.world_size == 1:
+            return
+        found: list[Any] = [None] * trainer.world_size
+        torch.distributed.all_gather_object(found, self.run_id)
+        if len(set(found)) > 1:
+            raise TrainingError("trainer.devices", f"ranks hold runs {sorted(set(found))} → one run", "Start them anew")
+
+
 class FitProgress(pl.Callback):
     """The bar of a fit: steps, time left and the last loss."""
 
@@ -31,9 +47,9 @@ class FitProgress(pl.Callback):
         self.title = title
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Opens the bar."""
+        """Opens the bar; other ranks than the first stay silent."""
         self.start = time.monotonic()
-        self.bar = new_bar()
+        self.bar = new_bar(trainer.is_global_zero)
         total = int(trainer.estimated_stepping_batches)
         self.task = self.bar.add_task(self.title, total=total, completed=trainer.global_step, note="")
         self.bar.start()
@@ -49,7 +65,7 @@ class FitProgress(pl.Callback):
         """Closes the bar."""
         self.bar.stop()
         loss = trainer.callback_metrics["train/loss"]
-        if not console.is_terminal:
+        if not console.is_terminal and trainer.is_global_zero:
             seconds = time.monotonic() - self.start
             say(f"{self.title}: {trainer.global_step} steps in {seconds:.0f} s, last loss {float(loss):.3f}")
 

@@ -14,11 +14,12 @@ T = TypeVar("T")
 console = Console(file=sys.stderr, highlight=False)
 
 
-def new_bar() -> Progress:
+def new_bar(shown: bool = True) -> Progress:
     """A bar that shows only on a terminal; tasks need a `note`."""
     return Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=console, disable=not console.is_terminal,
+        TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=console,
+        disable=not (shown and console.is_terminal),
     )  # fmt: skip
 
 
