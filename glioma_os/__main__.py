@@ -94,11 +94,21 @@ def _compose_and_run() -> None:
     from omegaconf import DictConfig
 
     from glioma_os.stages.build import run_stage
+    from glioma_os.training.processes import die_with_parent, exit_on_signals
 
     @hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")
     def app(cfg: DictConfig) -> None:
-        run_stage(cfg)
+        if cfg.paths.job:
+            die_with_parent()
+        runs = run_stage(cfg)
+        if cfg.paths.job:
+            from hydra.core.hydra_config import HydraConfig
 
+            from glioma_os.stages.job import leave_result
+
+            leave_result(cfg, list(HydraConfig.get().overrides.task), runs)
+
+    exit_on_signals()
     app()
 
 
@@ -111,7 +121,7 @@ def _exit_code(run: Callable[[], None], multirun: bool) -> int:
         return INTERRUPTED
     except SystemExit as stop:
         # Lightning turns SIGTERM into exit code 0, though the fit never returned.
-        if type(stop).__name__ == "SIGTERMException":
+        if stop.code == TERMINATED or type(stop).__name__ == "SIGTERMException":
             _complain("Terminated. Run the same command again to go on.")
             return TERMINATED
         return int(stop.code or 0)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from hydra.utils import get_object
@@ -67,9 +69,9 @@ def _build(value: Any, key: str, extra: dict[str, Any]) -> Any:
     return target(*bound.args, **bound.kwargs)
 
 
-def run_stage(cfg: DictConfig) -> None:
-    """Runs the stage the configuration names."""
+def run_stage(cfg: DictConfig) -> Mapping[str, Path]:
+    """Runs the stage the configuration names; the run directories it leaves, by title."""
     stage = plain(cfg.stage)
     check_targets(stage, "stage")
     module, function = stage["_target_"].rsplit(".", 1)
-    getattr(importlib.import_module(module), function)(cfg)
+    return getattr(importlib.import_module(module), function)(cfg) or {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from pathlib import Path
 
 import numpy as np
 from omegaconf import DictConfig
@@ -94,7 +95,7 @@ def say_dice(title: str, segmenter_list: list[Segmenter], seed: int) -> None:
         say(f"Dice {title}, n = {len(rows)} held-out cases: {', '.join(parts)}")
 
 
-def main(cfg: DictConfig) -> None:
+def main(cfg: DictConfig) -> dict[str, Path]:
     """Trains what is not trained yet, prints Dice, and writes masks if `segment.write_predictions`."""
     from glioma_os.stages.scoring import write_masks
 
@@ -111,3 +112,4 @@ def main(cfg: DictConfig) -> None:
             data = setting.data(setting.cohort(), segmenter.channels)
             count = write_masks(setting, segmenter, data, segmenter.run.path("masks"))
             say(f"{count} masks in {segmenter.run.path('masks')}")
+    return {title: segmenter.run.folder for title, segmenter in found.items()}

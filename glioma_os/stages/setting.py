@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from hydra import compose
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from glioma_os.cohorts.cohort import Cohort
 from glioma_os.cohorts.splits import Folds, make_folds
@@ -200,12 +201,15 @@ def prepare(module: Any) -> None:
             module.store.prepare(case, module.recipe)
 
 
-def settings_of(cfg: DictConfig) -> list[Setting]:
-    """One Setting for every entry of `settings`: the command line's configuration with that entry's overrides."""
+def settings_of(cfg: DictConfig, overrides: Sequence[str] | None = None) -> list[Setting]:
+    """One Setting for every entry of `settings`: the command line's configuration with that entry's overrides.
+
+    `overrides`: the command line, where it is not Hydra's current job.
+    """
     named = plain(cfg.settings)
     if not named:
         return [Setting(cfg, cfg.setting)]
-    own = list(HydraConfig.get().overrides.task)
+    own = list(HydraConfig.get().overrides.task if overrides is None else overrides)
     out = []
     for name, overrides in named.items():
         if not isinstance(overrides, list):
@@ -214,11 +218,10 @@ def settings_of(cfg: DictConfig) -> list[Setting]:
     return out
 
 
-def study_run(cfg: DictConfig, settings: list[Setting]) -> Run:
-    """The study's own run: keyed by its configuration and by its cohorts' files, without reading a voxel."""
-    own = plain(cfg)
-    for name in ("stage", "paths", "logger"):
-        own.pop(name, None)
+def study_key(cfg: DictConfig, settings: list[Setting]) -> dict[str, Any]:
+    """What a study depends on: its configuration and its cohorts' files, without reading a voxel."""
+    own = {str(name): plain(cfg[name]) if OmegaConf.is_config(cfg[name]) else cfg[name] for name in cfg
+           if name not in ("stage", "paths", "logger", "hydra", "sweep")}  # fmt: skip
     prints = {}
     for setting in settings:
         cohorts = ["cohort"]
@@ -226,5 +229,9 @@ def study_run(cfg: DictConfig, settings: list[Setting]) -> Run:
             cohorts += ["pretraining.cohort"] * (setting.cfg.pretraining["from"] == "cohort")
             cohorts += ["finetuning.cohort"] * (setting.cfg.finetuning["from"] == "cohort")
         prints[setting.name] = {key: setting.cohort(key).fingerprint() for key in cohorts}
-    key = {"recipe": STUDY_RECIPE, "config": own, "cohorts": prints}
-    return settings[0].run("study", key)
+    return {"recipe": STUDY_RECIPE, "config": own, "cohorts": prints}
+
+
+def study_run(cfg: DictConfig, settings: list[Setting]) -> Run:
+    """The study's own run."""
+    return settings[0].run("study", study_key(cfg, settings))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from omegaconf import DictConfig
 
 from glioma_os.stages.setting import settings_of, study_run
 from glioma_os.training.progress import say
+from glioma_os.training.run import Run
 
 
-def main(cfg: DictConfig) -> None:
+def main(cfg: DictConfig) -> dict[str, Path]:
     """Walks cohort → store → segmenter → latents → survival for every setting, then writes the report."""
     start = time.monotonic()
     settings = settings_of(cfg)
@@ -18,7 +20,7 @@ def main(cfg: DictConfig) -> None:
     if run.done:
         say("This study is done; nothing to do.")
         print(run.path("report.html"))
-        return
+        return _folders(run)
     from glioma_os.reporting.result_files import SCORES, read_scores
     from glioma_os.stages.report import build_report
     from glioma_os.stages.survival import say_scores, survive
@@ -38,3 +40,8 @@ def main(cfg: DictConfig) -> None:
             run.write_json("runs.json", {name: str(found.folder) for name, found in done.items()})
     say(f"Study done in {time.monotonic() - start:.0f} s")
     print(run.path("report.html"))
+    return _folders(run)
+
+
+def _folders(run: Run) -> dict[str, Path]:
+    return {name: Path(folder) for name, folder in run.read_json("runs.json").items()} | {"study": run.folder}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
@@ -196,7 +197,7 @@ def say_scores(scores: list[Score], title: str) -> None:
             )
 
 
-def main(cfg: DictConfig) -> None:
+def main(cfg: DictConfig) -> dict[str, Path]:
     """Validates and prints the table."""
     setting = Setting(cfg, cfg.setting)
     setting.check()
@@ -208,3 +209,4 @@ def main(cfg: DictConfig) -> None:
         f"{summary['undetermined']:g} without a class; out of fold, 95 % patient bootstrap",
     )
     say(f"{run.folder}")
+    return {setting.name: run.folder}

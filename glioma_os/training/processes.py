@@ -12,6 +12,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from glioma_os.errors import TERMINATED
+
 GROUP_VARIABLES = (
     "LOCAL_RANK", "RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "ROLE_RANK", "NODE_RANK", "MASTER_ADDR",
     "MASTER_PORT", "TORCHELASTIC_RUN_ID",
@@ -24,6 +26,24 @@ def die_with_parent(number: int = signal.SIGTERM) -> None:
     """Asks Linux to signal this process when the one that started it ends, even if that one was killed."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(number))
+
+
+def exit_on_signals() -> None:
+    """SIGTERM ends this process in order, with its children; so does SIGUSR1, by which SLURM says that time is up,
+    after asking for the job to be queued again."""
+    signal.signal(signal.SIGTERM, _exit)
+    signal.signal(signal.SIGUSR1, _requeue)
+
+
+def _exit(number: int, frame: object) -> None:
+    raise SystemExit(TERMINATED)
+
+
+def _requeue(number: int, frame: object) -> None:
+    job = os.environ.get("SLURM_JOB_ID")
+    if job:
+        subprocess.run(["scontrol", "requeue", job], check=False)
+    raise SystemExit(TERMINATED)
 
 
 def child_environment(**extra: str) -> dict[str, str]:

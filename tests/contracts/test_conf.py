@@ -65,10 +65,10 @@ def test_what_an_option_names_is_built(group, option):
     if group == "head":
         heads = {name: build(head, name) for name, head in node.items()}
         assert heads and all(head.name == name for name, head in heads.items())
-    elif (group, option) == ("trainer", "gpu"):
+    elif node.get("accelerator") == "gpu":
         import torch
 
-        if torch.cuda.is_available():
+        if torch.cuda.device_count() >= node.devices:
             build(node, group)
         else:
             with pytest.raises(EnvironmentFault):

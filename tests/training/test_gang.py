@@ -30,29 +30,98 @@ def run_of(home):
     return found
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    return tmp_path_factory.mktemp("gang")
-
-
 def weights_after(home, *overrides):
     process = glioma_os(home, *overrides)
-    _, errors = process.communicate(timeout=240)
+    _, errors = process.communicate(timeout=280)
     assert process.returncode == 0, errors
-    done = [run for run in Path(home).glob("runs/pretrain/*/*") if (run / "DONE").exists()]
-    newest = max(done, key=lambda run: (run / "DONE").stat().st_mtime)
-    return load_file(newest / "weights.safetensors"), newest
+    (run,) = [done.parent for done in Path(home).glob("runs/pretrain/*/*/DONE")]
+    return load_file(run / "weights.safetensors"), run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extra", [(), ("trainer.activation_checkpointing=true",)], ids=["plain", "checkpointed"])
-def test_two_ranks_equal_one_process_that_accumulates_their_batches(home, extra):
-    one, run_one = weights_after(home, "trainer=cpu", "trainer.accumulate=2")
-    two, run_two = weights_after(home, "trainer=ddp_cpu", *extra)
-    assert run_one != run_two and set(one) == set(two)
-    start, _ = weights_after(home, "pretraining.schedule.lr=1e-12")
+@pytest.mark.parametrize("transfer", ["full", "gradual"])
+def test_two_ranks_equal_one_process_that_accumulates_their_batches(tmp_path, transfer, extra):
+    words = (f"transfer={transfer}", *extra)
+    one, run_one = weights_after(tmp_path / "one", "trainer=cpu", "trainer.accumulate=2", *words)
+    two, run_two = weights_after(tmp_path / "two", "trainer=ddp_cpu", *words)
+    start, _ = weights_after(tmp_path / "start", "pretraining.schedule.lr=1e-12", *words)
     moved = max(float(np.abs(one[name] - start[name]).max()) for name in one)
     apart = max(float(np.abs(one[name] - two[name]).max()) for name in one)
-    assert moved > 1e-3 and apart < 0.02 * moved
+    assert set(one) == set(two) and moved > 1e-3 and apart < 0.02 * moved
     curves = [(run / "metrics.csv").read_text().splitlines() for run in (run_one, run_two)]
     losses = [[float(line.split(",")[1]) for line in lines[1:]] for lines in curves]
     assert len(losses[0]) == 2 and losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
+def ranks_of(home):
+    """Process ids of what runs for this home, whatever started it."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if f"GLIOMA_OS_HOME={home}".encode() in status.read_bytes():
+                found.append(int(status.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def command_of(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+
+
+def wait_for(condition, seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.1)
+    return None
+
+
+LONG = ("trainer=ddp_cpu", "pretraining.schedule.epochs=500")
+
+
+def training_ranks(home):
+    """Ranks whose first checkpoint is written, so that they are in the middle of the fit."""
+    if not list(Path(home).glob("runs/pretrain/*/*/checkpoints/last.ckpt")):
+        return None
+    ranks = [pid for pid in ranks_of(home) if "-m glioma_os.stages.training" in command_of(pid)]
+    return [pid for pid in ranks if "torch" not in command_of(pid) and "training.gang" not in command_of(pid)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["rank", "torchrun", "main"])
+def test_what_kills_one_ends_all_within_a_minute(tmp_path, victim):
+    process = glioma_os(tmp_path, *LONG)
+    ranks = wait_for(lambda: training_ranks(tmp_path), 240)
+    assert ranks is not None and len(ranks) == 2
+    gang = [pid for pid in ranks_of(tmp_path) if "training.gang" in command_of(pid)]
+    os.kill({"rank": ranks[1], "torchrun": gang[0], "main": process.pid}[victim], signal.SIGKILL)
+    assert wait_for(lambda: not [pid for pid in ranks_of(tmp_path) if command_of(pid)], 60), "orphans"
+    _, errors = process.communicate(timeout=10)
+    if victim == "main":
+        assert process.returncode == -signal.SIGKILL
+    else:
+        assert process.returncode == 6 and "ranks.log" in errors
+
+
+@pytest.mark.slow
+def test_what_a_rank_raises_is_told_and_a_stopped_gang_goes_on(tmp_path):
+    process = glioma_os(tmp_path, "trainer=ddp_cpu", "pretraining.schedule.lr=1e30", "pretraining.schedule.epochs=20")
+    _, errors = process.communicate(timeout=240)
+    assert process.returncode == 6 and "TrainingError: step" in errors and "finite" in errors
+
+    whole, _ = weights_after(tmp_path / "whole", "trainer=ddp_cpu", "pretraining.schedule.epochs=6")
+    process = glioma_os(tmp_path / "stopped", "trainer=ddp_cpu", "pretraining.schedule.epochs=6")
+    assert wait_for(lambda: training_ranks(tmp_path / "stopped"), 240)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 143 and "go on" in errors
+    assert not [pid for pid in ranks_of(tmp_path / "stopped") if command_of(pid)]
+    resumed, _ = weights_after(tmp_path / "stopped", "trainer=ddp_cpu", "pretraining.schedule.epochs=6")
+    assert all(np.array_equal(whole[name], resumed[name]) for name in whole)

@@ -1,0 +1,54 @@
+"""A job of a sweep: what it depends on, and what it leaves for those that compare jobs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+import glioma_os
+from glioma_os.reporting.result_files import SCORES, read_scores
+from glioma_os.reporting.tables import headline_score
+from glioma_os.stages.setting import settings_of, study_key
+from glioma_os.sweeps.jobs import RESULT
+from glioma_os.training.run import digest
+from glioma_os.volumes.atomic import atomic_write
+
+
+@cache
+def _code() -> str:
+    """Digest of the package's source: after a change of it no job counts as done."""
+    folder = Path(glioma_os.__file__).parent
+    total = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        total.update(path.read_bytes())
+    return total.hexdigest()[:12]
+
+
+def job_key(cfg: DictConfig, overrides: Sequence[str]) -> str:
+    """Digest of what a job depends on: configuration, cohorts' files, and the package's own code."""
+    return digest([str(cfg.stage._target_), study_key(cfg, settings_of(cfg, overrides)), int(cfg.seed), _code()])
+
+
+def leave_result(cfg: DictConfig, overrides: Sequence[str], runs: Mapping[str, Path]) -> None:
+    """`result.json` in the job's folder: its key, its runs, and the number that a search looks at."""
+    told = {
+        "key": job_key(cfg, overrides),
+        "runs": {title: str(folder.resolve()) for title, folder in runs.items()},
+        "objective": objective(runs),
+    }
+    atomic_write(Path(cfg.paths.job) / RESULT, json.dumps(told, indent=1).encode())
+
+
+def objective(runs: Mapping[str, Path]) -> float | None:
+    """The headline number (AUC or C-index) of the runs that have scores, their mean; None where none has."""
+    found = []
+    for folder in runs.values():
+        if (folder / SCORES).exists():
+            lead = headline_score(read_scores(folder / SCORES))
+            found += [lead.value] if lead else []
+    return sum(found) / len(found) if found else None

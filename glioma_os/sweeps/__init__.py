@@ -1,0 +1,1 @@
+"""Many jobs: each in its own processes, and one table from all of them."""

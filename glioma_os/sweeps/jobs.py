@@ -1,0 +1,179 @@
+"""Jobs of a sweep, each a process tree of its own: what one does cannot reach another, and each fails alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from glioma_os.errors import ConfigError, DataError
+from glioma_os.training.processes import child_environment, start, stop
+from glioma_os.volumes.atomic import atomic_write
+
+JOB, RESULT, LOG, SWEEP = "job.json", "result.json", "job.log", "sweep.json"
+LAST_LINES = 2  # of a failed job's log, in the summary
+PROGRAM = (sys.executable, "-m", "glioma_os")
+NOT_RETRIED = (0, ConfigError.exit_code, DataError.exit_code)  # the same words or files would fail again
+
+
+@dataclass(frozen=True)
+class Job:
+    """`overrides` make its command line; `folder` gets its log and its result; `gpus`: how many it needs."""
+
+    number: int
+    folder: Path
+    overrides: tuple[str, ...]
+    gpus: int = 0
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What jobs share: `n_jobs` at a time, GPUs handed out by index, seconds and retries that each has."""
+
+    n_jobs: int = 1
+    gpus: tuple[int, ...] = ()
+    time_limit_s: float | None = None
+    retries: int = 0
+
+    def __post_init__(self) -> None:
+        if self.n_jobs < 1 or self.retries < 0 or (self.time_limit_s is not None and self.time_limit_s <= 0):
+            raise ConfigError(
+                "hydra.launcher",
+                f"n_jobs {self.n_jobs}, retries {self.retries}, time_limit_s {self.time_limit_s} found → ≥ 1, ≥ 0, > 0",
+                "Correct it",
+            )
+
+    def threads(self) -> int:
+        """Processor threads a job."""
+        return max(1, (os.cpu_count() or 1) // self.n_jobs)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`status`: done, failed or out of time; `result` what the job left, `said` the end of a failed one's log."""
+
+    job: Job
+    status: str
+    code: int = 0
+    seconds: float = 0.0
+    attempts: int = 0
+    result: dict[str, Any] = field(default_factory=dict)
+    said: str = ""
+
+    @property
+    def done(self) -> bool:
+        """Whether it came to its end."""
+        return self.status == "done"
+
+
+@dataclass
+class _Running:
+    job: Job
+    process: subprocess.Popen[bytes]
+    gpus: tuple[int, ...]
+    began: float
+    attempt: int
+
+
+def own_words(overrides: Sequence[str], jobs: Sequence[Job]) -> str:
+    """Those of a job's overrides that not all jobs share."""
+    shared = set.intersection(*(set(job.overrides) for job in jobs))
+    return " ".join(word for word in overrides if word not in shared) or "all as configured"
+
+
+def earlier_outcome(job: Job, key: str) -> Outcome | None:
+    """What this job came to before, if it was done and still depends on the same (`key`)."""
+    try:
+        told = json.loads((job.folder / JOB).read_text())
+        result = json.loads((job.folder / RESULT).read_text())
+    except (OSError, ValueError):
+        return None
+    if told["status"] != "done" or result["key"] != key:
+        return None
+    return Outcome(job, "done", 0, told["seconds"], 0, result)
+
+
+def run_jobs(
+    jobs: Sequence[Job], pool: Pool, ended: Callable[[Outcome], None], program: Sequence[str] = PROGRAM
+) -> list[Outcome]:
+    """Runs them in order, `n_jobs` at a time, and tells each that ends. An interrupt ends all that run."""
+    starved = [job.number for job in jobs if pool.gpus and job.gpus > len(pool.gpus)]
+    if starved:
+        raise ConfigError(
+            "hydra.launcher.gpus", f"{len(pool.gpus)} found → as many as job #{starved[0]} takes", "Name more GPUs"
+        )
+    waiting = deque((job, 1) for job in jobs)
+    running: list[_Running] = []
+    free = list(pool.gpus)
+    found: dict[int, Outcome] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < pool.n_jobs and (not pool.gpus or len(free) >= waiting[0][0].gpus):
+                job, attempt = waiting.popleft()
+                own, free = tuple(free[: job.gpus]), free[job.gpus :]
+                running.append(_started(job, own, pool, attempt, program))
+            for one in list(running):
+                outcome = _outcome(one, pool)
+                if outcome is None:
+                    continue
+                running.remove(one)
+                free += one.gpus
+                if outcome.code not in NOT_RETRIED and one.attempt <= pool.retries:
+                    waiting.append((one.job, one.attempt + 1))
+                    continue
+                found[one.job.number] = outcome
+                _record(outcome)
+                ended(outcome)
+            time.sleep(0.05)
+    finally:
+        for one in running:
+            stop(one.process)
+    return [found[job.number] for job in jobs]
+
+
+def _started(job: Job, gpus: tuple[int, ...], pool: Pool, attempt: int, program: Sequence[str]) -> _Running:
+    job.folder.mkdir(parents=True, exist_ok=True)
+    for name in (JOB, RESULT, *([LOG] if attempt == 1 else [])):
+        (job.folder / name).unlink(missing_ok=True)
+    extra = {"GLIOMA_OS_JOB": str(job.folder.resolve()), "OMP_NUM_THREADS": str(pool.threads())}
+    if pool.gpus:
+        extra["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, gpus))
+    process = start([*program, *job.overrides], job.folder / LOG, child_environment(**extra))
+    return _Running(job, process, gpus, time.monotonic(), attempt)
+
+
+def _outcome(one: _Running, pool: Pool) -> Outcome | None:
+    """None while it runs."""
+    seconds = time.monotonic() - one.began
+    code = one.process.poll()
+    if code is None:
+        if pool.time_limit_s is None or seconds < pool.time_limit_s:
+            return None
+        stop(one.process)
+        return Outcome(one.job, "out of time", 1, seconds, one.attempt, {}, f"stopped after {pool.time_limit_s:g} s")
+    stop(one.process)  # what it may have left behind
+    try:
+        result = json.loads((one.job.folder / RESULT).read_text())
+    except (OSError, ValueError):
+        code, result = code or 1, {}
+    if code:
+        return Outcome(one.job, "failed", code, seconds, one.attempt, {}, _last_words(one.job.folder / LOG))
+    return Outcome(one.job, "done", 0, seconds, one.attempt, result)
+
+
+def _last_words(log: Path) -> str:
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return " | ".join([line for line in lines if not line.startswith("Error executing job")][-LAST_LINES:])
+
+
+def _record(outcome: Outcome) -> None:
+    told = asdict(outcome)
+    told.pop("result")
+    atomic_write(outcome.job.folder / JOB, json.dumps(told, indent=1, default=str).encode())

@@ -1,0 +1,117 @@
+"""Hydra's door to the jobs of a sweep: `hydra/launcher=process`, the default of `glioma-os -m`."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.utils import JobReturn, JobStatus, setup_globals
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from glioma_os.errors import TrainingError
+
+
+class ProcessLauncher(Launcher):
+    """Runs each job as its own process tree; one that was done before, and depends on nothing new, is not run."""
+
+    def __init__(
+        self, n_jobs: int = 1, gpus: Sequence[int] = (), time_limit_s: float | None = None, retries: int = 0
+    ) -> None:
+        self.options: dict[str, Any] = {
+            "n_jobs": n_jobs, "gpus": tuple(gpus), "time_limit_s": time_limit_s, "retries": retries,
+        }  # fmt: skip
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Keeps what a job's configuration is composed from."""
+        self.context, self.config = hydra_context, config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """One JobReturn a job, in order; a failed one raises when its value is asked for."""
+        from glioma_os.sweeps.jobs import JOB, Outcome, Pool, earlier_outcome, own_words, run_jobs
+        from glioma_os.training.progress import say
+
+        setup_globals()
+        pool, start = Pool(**self.options), time.monotonic()
+        configs = [self.context.config_loader.load_sweep_config(self.config, list(own)) for own in job_overrides]
+        jobs = [
+            self._job(cfg, tuple(own), initial_job_idx + k)
+            for k, (cfg, own) in enumerate(zip(configs, job_overrides, strict=True))
+        ]
+        found: dict[int, Outcome] = {}
+        for job, cfg in zip(jobs, configs, strict=True):
+            earlier = earlier_outcome(job, self._key(cfg)) if (job.folder / JOB).exists() else None
+            if earlier is not None:
+                found[job.number] = earlier
+        say(f"{len(jobs)} jobs, {len(found)} done before, {pool.n_jobs} at a time; logs in {self._folder}")
+
+        def ended(outcome: Outcome) -> None:
+            found[outcome.job.number] = outcome
+            told = f"\n      {outcome.said}" if outcome.said else ""
+            say(
+                f"  {len(found)}/{len(jobs)} #{outcome.job.number} {outcome.status} in {outcome.seconds:.0f} s: "
+                f"{own_words(outcome.job.overrides, jobs)}{told}"
+            )
+
+        run_jobs([job for job in jobs if job.number not in found], pool, ended)
+        outcomes = [found[job.number] for job in jobs]
+        self._summarise(outcomes)
+        failed = [o for o in outcomes if not o.done]
+        say(
+            f"{len(outcomes) - len(failed)} of {len(outcomes)} jobs done in {time.monotonic() - start:.0f} s; "
+            f"glioma-os stage=collect runs={self._folder}"
+        )
+        return [
+            self._returned(outcome, cfg, own_words(outcome.job.overrides, jobs))
+            for outcome, cfg in zip(outcomes, configs, strict=True)
+        ]
+
+    @property
+    def _folder(self) -> Path:
+        return Path(str(self.config.hydra.sweep.dir))
+
+    def _job(self, cfg: DictConfig, overrides: tuple[str, ...], number: int) -> Any:
+        from glioma_os.sweeps.jobs import Job
+        from glioma_os.training.run import digest
+
+        gpus = int(cfg.trainer.devices) if cfg.trainer.accelerator == "gpu" else 0
+        return Job(number, self._folder / digest(sorted(overrides)), overrides, gpus)
+
+    @staticmethod
+    def _key(cfg: DictConfig) -> str:
+        from glioma_os.stages.job import job_key
+
+        return job_key(cfg, list(cfg.hydra.overrides.task))
+
+    def _summarise(self, outcomes: Sequence[Any]) -> None:
+        """`sweep.json`: every job with its overrides, status and run directories."""
+        from glioma_os.sweeps.jobs import SWEEP
+        from glioma_os.volumes.atomic import atomic_write
+
+        told = [
+            {
+                "number": o.job.number, "folder": o.job.folder.name, "overrides": list(o.job.overrides),
+                "status": o.status, "seconds": round(o.seconds, 1), "said": o.said, **o.result,
+            }
+            for o in outcomes
+        ]  # fmt: skip
+        atomic_write(self._folder / SWEEP, json.dumps(told, indent=1).encode())
+
+    @staticmethod
+    def _returned(outcome: Any, cfg: DictConfig, words: str) -> JobReturn:
+        returned = JobReturn(overrides=[words], cfg=cfg, working_dir=str(outcome.job.folder))
+        returned.status = JobStatus.COMPLETED if outcome.done else JobStatus.FAILED
+        returned.return_value = (
+            outcome.result.get("objective")
+            if outcome.done
+            else TrainingError(
+                f"job #{outcome.job.number} {words}",
+                f"{outcome.status} (code {outcome.code}): {outcome.said}",
+                f"Read {outcome.job.folder / 'job.log'}; the other jobs are not touched",
+            )
+        )
+        return returned
