@@ -20,6 +20,7 @@ STAGES = {
     "null_runs": "the same validation where nothing can be predicted: permuted survival, or noise for features",
     "audit": "patients twice in a cohort, and those it shares with other=…",
     "report": "one HTML page from the runs of a study",
+    "collect": "one table and one page from the jobs of a sweep, or from any runs=…",
     "study": "all of it, end to end (default)",
 }
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from glioma_os import NOTICE, __version__
 from glioma_os.volumes.atomic import atomic_write
@@ -76,13 +76,20 @@ class SettingPage:
 def render(title: str, lead: str, comparison: list[ComparisonRow], pages: list[SettingPage],
            provenance: list[tuple[str, str]], created: str) -> str:  # fmt: skip
     """The page's HTML; everything it needs is inside it."""
-    template = (Path(__file__).parent / "report.html.j2").read_text()
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     values: dict[str, Any] = {
         "title": title, "lead": lead, "comparison": comparison, "pages": pages, "provenance": provenance,
         "created": created, "notice": NOTICE, "version": __version__, "metric_names": METRIC_NAMES,
     }  # fmt: skip
-    return environment.from_string(template).render(values)
+    return page("report.html.j2", values)
+
+
+def page(template: str, values: dict[str, Any]) -> str:
+    """A template of this folder, filled; a value it lacks is an error, and text is escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    return environment.get_template(template).render(values)
 
 
 def write_report(path: Path, html: str) -> None:

@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,8 +68,9 @@ class Run:
                 yield False
                 return
             self.write_json("key.json", {"stage": self.stage, "seed": self.seed, "key": self.key})
+            start = time.monotonic()
             yield True
-            atomic_write(self.folder / DONE, self.id.encode())
+            self.write_json(DONE, {"id": self.id, "seconds": round(time.monotonic() - start, 2)})
 
     def write_json(self, name: str, value: Any) -> None:
         """Writes a JSON file whole."""

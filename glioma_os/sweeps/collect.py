@@ -1,0 +1,170 @@
+"""The jobs of a sweep as observations: what each one was asked, and what came out of it, patient by patient."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from glioma_os.errors import DataError, IntegrityError
+from glioma_os.fusion.scores import Score
+from glioma_os.records import Array, Region
+from glioma_os.reporting.result_files import PREDICTIONS, SCORES, read_scores
+from glioma_os.survival.bootstrap import METRICS, Sample, bootstrap_weights
+from glioma_os.sweeps.compare import Factors, Observation
+from glioma_os.sweeps.jobs import SWEEP
+
+SEED = "seed"
+DICE = "dice.csv"
+SURVIVAL_METRICS = ("auc", "c_index")
+REPLICATES = 2000
+
+
+@dataclass(frozen=True)
+class JobLine:
+    """One job: what it was asked (`overrides`), how it ended, and its run directories by title."""
+
+    number: int
+    folder: Path
+    overrides: dict[str, str]
+    status: str
+    seconds: float
+    said: str
+    runs: dict[str, Path]
+
+
+def read_sweep(folder: Path) -> list[JobLine]:
+    """The jobs of a sweep's folder."""
+    try:
+        told: list[dict[str, Any]] = json.loads((folder / SWEEP).read_text())
+    except (OSError, ValueError) as fault:
+        raise IntegrityError(
+            folder / SWEEP, f"unreadable ({fault})", "Run the sweep again: done jobs are kept"
+        ) from fault
+    return [
+        JobLine(
+            job["number"], folder / job["folder"], dict(word.split("=", 1) for word in job["overrides"]), job["status"],
+            job["seconds"], job["said"], {title: Path(run) for title, run in job.get("runs", {}).items()},
+        )
+        for job in told
+    ]  # fmt: skip
+
+
+def as_jobs(runs: Sequence[Path]) -> list[JobLine]:
+    """Run directories that no sweep made, as jobs that differ in their name."""
+    return [
+        JobLine(k, run, {"run": f"{run.parent.name}/{run.name}"}, "done", 0.0, "", {"run": run})
+        for k, run in enumerate(runs)
+    ]
+
+
+def swept(jobs: Sequence[JobLine]) -> list[str]:
+    """Names whose value differs among the jobs, the seed last if it does."""
+    names = list(dict.fromkeys(name for job in jobs for name in job.overrides))
+    found = [name for name in names if len({job.overrides.get(name) for job in jobs}) > 1]
+    return [name for name in found if name != SEED] + [name for name in found if name == SEED]
+
+
+def observations(jobs: Sequence[JobLine], replicates: int = REPLICATES) -> list[Observation]:
+    """AUC, C-index and Dice of every done job, on the same bootstrap draws of the same patients."""
+    names = [name for name in swept(jobs) if name != SEED]
+    titled = len({title for job in jobs for title in _results(job)}) > 1
+    out = []
+    for job in (job for job in jobs if job.status == "done"):
+        for title, folder in _results(job).items():
+            factors: Factors = tuple((name, job.overrides.get(name, "default")) for name in names)
+            factors += (("setting", title),) if titled else ()
+            seed = job.overrides.get(SEED, "")
+            if (folder / SCORES).exists():
+                out += _of_survival(folder, factors, seed, replicates)
+        out += _of_dice(job, tuple((name, job.overrides.get(name, "default")) for name in names), replicates)
+    if not out:
+        raise DataError("runs", "no scores and no Dice found → runs of survival, study or segment", "Name other runs")
+    return out
+
+
+def _results(job: JobLine) -> dict[str, Path]:
+    """Its runs with scores."""
+    return {title: run for title, run in job.runs.items() if (run / SCORES).exists()}
+
+
+def lead_of(scores: Sequence[Score]) -> tuple[str, str]:
+    """The configuration that stands for a run: the most inputs, and the mean of heads where there are several."""
+    for block in ("fused", "clinical"):
+        heads = [line.head for line in scores if line.block == block]
+        if heads:
+            return next((name for name in ("stack", "auto") if name in heads), heads[0]), block
+    raise DataError("scores", "only age found → fused or clinical", "Give the run features or clinical values")
+
+
+def _of_survival(folder: Path, factors: Factors, seed: str, replicates: int) -> list[Observation]:
+    frame = pd.read_csv(folder / PREDICTIONS, comment="#", dtype={"patient_id": str, "case_id": str})
+    scores = read_scores(folder / SCORES)
+    age_head, age_block = json.loads((folder / "summary.json").read_text())["age"]
+    out = []
+    for metric in SURVIVAL_METRICS:
+        lines = {(line.head, line.block): line for line in scores if line.metric == metric}
+        if lines:
+            lead = lead_of(scores)
+            values = _replicated(frame, *lead, metric, replicates)
+            baseline = _replicated(frame, age_head, age_block, metric, replicates)
+            out.append(Observation(factors, seed, metric, values, lines[lead].n, baseline))
+    return out
+
+
+def _replicated(frame: pd.DataFrame, head: str, block: str, metric: str, replicates: int) -> Array:
+    """(1 + B,): the mean over repeats, patients drawn the same in each."""
+    own = frame[(frame["head"] == head) & (frame["block"] == block)].sort_values(["repeat", "case_id"])
+    chances = [name for name in own if str(name).startswith("p_class_")]
+    found = []
+    for _, rows in own.groupby("repeat"):
+        sample = Sample(
+            rows["time_days"].to_numpy(float), rows["event"].to_numpy() > 0, rows["risk"].to_numpy(float),
+            rows["class"].to_numpy(int) if chances else None, rows[chances].to_numpy(float) if chances else None,
+        )  # fmt: skip
+        found.append(METRICS[metric](sample, _draws(tuple(rows["patient_id"]), replicates)))
+    return np.mean(found, axis=0)
+
+
+@lru_cache(maxsize=64)
+def _draws(patients: tuple[str, ...], replicates: int) -> Array:
+    """(1 + B, rows): ones, then how often each row's patient is drawn; the same for the same patients."""
+    unique, place = np.unique(patients, return_inverse=True)
+    weights = np.vstack([np.ones((1, len(unique)), int), bootstrap_weights(len(unique), replicates, 0)])
+    return weights[:, place]
+
+
+def _of_dice(job: JobLine, factors: Factors, replicates: int) -> list[Observation]:
+    """Mean Dice of the cases that the job's own segmenters held out; none where nothing was held out."""
+    rows: list[dict[str, str]] = []
+    for folder in dict.fromkeys(path for run in job.runs.values() for path in _segmenters(run)):
+        if (folder / DICE).exists():
+            with (folder / DICE).open(newline="") as file:
+                rows += list(csv.DictReader(file))
+    if not rows:
+        return []
+    rows.sort(key=lambda row: row["case_id"])
+    draws = _draws(tuple(row["case_id"] for row in rows), replicates)
+    out = []
+    for region in Region:
+        dice = np.array([float(row[f"dice_{region}"]) for row in rows])
+        values = draws @ dice / draws.sum(axis=1)
+        out.append(Observation(factors, job.overrides.get(SEED, ""), f"dice_{region}", values, len(rows)))
+    return out
+
+
+def _segmenters(run: Path) -> list[Path]:
+    """The run itself where it is a segmenter, or those whose latents it used."""
+    if (run / DICE).exists():
+        return [run]
+    key = json.loads((run / "key.json").read_text())["key"]
+    source = key.get("features") if isinstance(key.get("features"), dict) else None
+    ids = source.get("segmenters", {}).values() if source else []
+    return [found for own in ids for found in sorted(run.parents[2].glob(f"*/*/{own}-s*"))]
