@@ -19,6 +19,7 @@ STAGES = {
     "validate": "freeze on train=…, predict test=… without a refit, shared patients left out",
     "null_runs": "the same validation where nothing can be predicted: permuted survival, or noise for features",
     "audit": "patients twice in a cohort, and those it shares with other=…",
+    "sync": "list the dashboard runs recorded offline; sync.send=true sends them",
     "report": "one HTML page from the runs of a study",
     "collect": "one table and one page from the jobs of a sweep, or from any runs=…",
     "study": "all of it, end to end (default)",

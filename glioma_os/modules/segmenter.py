@@ -79,16 +79,13 @@ class SegmenterModule(pl.LightningModule):
         apply_freeze(self.groups, self._progress(), keep_graph=world > 1)
 
     def _progress(self) -> float:
-        if self._trainer is None or not self.trainer.max_epochs or self.trainer.max_epochs < 0:
+        if self._trainer is None or not self.trainer.training:
             return 0.0
-        return self.trainer.current_epoch / self.trainer.max_epochs
-
-    def on_train_epoch_start(self) -> None:
-        """Thaws what is due."""
-        self._freeze()
+        return self.global_step / max(1, int(self.trainer.estimated_stepping_batches))
 
     def on_train_batch_start(self, batch: SegmentationBatch, batch_idx: int) -> None:
-        """Seeds dropout from (seed, how many batches all ranks saw before this one)."""
+        """Thaws what is due; seeds dropout from (seed, how many batches all ranks saw before this one)."""
+        self._freeze()
         trainer = self.trainer
         before = (trainer.current_epoch * int(trainer.num_training_batches) + batch_idx) * trainer.world_size
         torch.manual_seed(derive_seed(self.seed, before + trainer.global_rank, 3))

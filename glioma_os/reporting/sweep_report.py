@@ -96,7 +96,7 @@ def _effect_row(effect: Effect) -> dict[str, Any]:
     return {
         "factor": effect.factor, "level": effect.level, "reference": effect.reference, "pairs": effect.pairs,
         "difference": f"{effect.value:+.3f}", "interval": f"[{effect.low:+.3f}, {effect.high:+.3f}]",
-        "p": f"{effect.p:.3f}", "p_holm": f"{effect.p_holm:.3f}", "clear": effect.p_holm < 0.05,
+        "p": f"{effect.p:.3f}", "p_holm": f"{effect.p_holm:.3f}", "certain": effect.p_holm < 0.05,
     }  # fmt: skip
 
 

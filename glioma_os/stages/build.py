@@ -14,7 +14,15 @@ from omegaconf.errors import OmegaConfBaseException
 
 from glioma_os.errors import ConfigError
 
-ALLOWED = ("glioma_os.", "torch.optim.", "torch.nn.", "monai.networks.nets.", "monai.losses.", "torchio.transforms.")
+ALLOWED = (
+    "glioma_os.",
+    "torch.optim.",
+    "torch.nn.",
+    "monai.networks.nets.",
+    "monai.losses.",
+    "torchio.transforms.",
+    "lightning.pytorch.loggers.",
+)
 
 
 def check_targets(node: Any, key: str = "") -> None:

@@ -14,6 +14,7 @@ from glioma_os.stages.fitting import finetune, pretrain
 from glioma_os.stages.segmenter import Segmenter
 from glioma_os.stages.setting import Setting
 from glioma_os.training.progress import say
+from glioma_os.training.run import Run
 
 ALL = "all patients"
 
@@ -63,9 +64,14 @@ def _own_folds(setting: Setting, parent: Segmenter | None, policy: str) -> dict[
 
 def dice_rows(segmenter: Segmenter) -> list[dict[str, str]]:
     """The rows of its dice.csv, or none if nothing was held out."""
+    return rows_of_dice(segmenter.run)
+
+
+def rows_of_dice(run: Run) -> list[dict[str, str]]:
+    """The same of its run."""
     from glioma_os.stages.scoring import DICE_TABLE
 
-    path = segmenter.run.path(DICE_TABLE)
+    path = run.path(DICE_TABLE)
     if not path.exists():
         return []
     with path.open(newline="") as file:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from glioma_os.stages.publishing import publish_report
 from glioma_os.stages.setting import settings_of, study_run
 from glioma_os.training.progress import say
 from glioma_os.training.run import Run
@@ -37,6 +38,7 @@ def main(cfg: DictConfig) -> dict[str, Path]:
                 scores = [s for s in read_scores(done[setting.name].path(SCORES)) if s.metric in ("auc", "c_index")]
                 say_scores(scores, f"{setting.name}, out of fold, 95 % patient bootstrap")
             build_report(cfg, settings, done, run)
+            publish_report(settings[0], run, done)
             run.write_json("runs.json", {name: str(found.folder) for name, found in done.items()})
     say(f"Study done in {time.monotonic() - start:.0f} s")
     print(run.path("report.html"))

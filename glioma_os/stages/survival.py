@@ -30,6 +30,7 @@ from glioma_os.reporting.result_files import (
 )
 from glioma_os.reporting.tables import headline_score, shown_metrics
 from glioma_os.stages.build import plain
+from glioma_os.stages.publishing import publish_survival
 from glioma_os.stages.setting import Setting
 from glioma_os.training.progress import say, track
 from glioma_os.training.provenance import provenance
@@ -102,6 +103,7 @@ def survive(setting: Setting) -> Run:
             run.write_json("summary.json", _summary(setting, result, excluded, features))
             run.write_json("folds.json", setting.folds.to_json())
             run.write_json("provenance.json", provenance())
+            publish_survival(setting, run, source.get("segmenters", {}) if isinstance(source, dict) else {})
     return run
 
 

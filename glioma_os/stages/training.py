@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from glioma_os.errors import ConfigError, GliomaError
 from glioma_os.stages.build import build, plain
+from glioma_os.stages.publishing import loggers_of
 from glioma_os.stages.segmenter import Segmenter
 from glioma_os.stages.setting import Setting
 from glioma_os.training.fit import fit_segmenter
@@ -85,9 +86,8 @@ def fit_plan(setting: Setting, plan: FitPlan, parent: Segmenter | None, run: Run
     )  # fmt: skip
     run.write_json("groups.json", policy.table(module.groups))
     run.write_json("provenance.json", provenance())
-    logger = {"kind": setting.cfg.logger.kind, "project": setting.cfg.logger.project, "name": run.id,
-              "group": setting.cfg.name}  # fmt: skip
-    fit_segmenter(module, plan.data(setting), run, setting.options, int(schedule.epochs), logger, plan.title)
+    loggers = loggers_of(setting, run)
+    fit_segmenter(module, plan.data(setting), run, setting.options, int(schedule.epochs), loggers, plan.title)
 
 
 def rank(folder: Path) -> None:

@@ -84,7 +84,7 @@ def observations(jobs: Sequence[JobLine], replicates: int = REPLICATES) -> list[
             seed = job.overrides.get(SEED, "")
             if (folder / SCORES).exists():
                 out += _of_survival(folder, factors, seed, replicates)
-        out += _of_dice(job, tuple((name, job.overrides.get(name, "default")) for name in names), replicates)
+    out += _dice_of_jobs([job for job in jobs if job.status == "done"], names, replicates)
     if not out:
         raise DataError("runs", "no scores and no Dice found → runs of survival, study or segment", "Name other runs")
     return out
@@ -141,10 +141,33 @@ def _draws(patients: tuple[str, ...], replicates: int) -> Array:
     return weights[:, place]
 
 
-def _of_dice(job: JobLine, factors: Factors, replicates: int) -> list[Observation]:
-    """Mean Dice of the cases that the job's own segmenters held out; none where nothing was held out."""
+def _dice_of_jobs(jobs: Sequence[JobLine], names: Sequence[str], replicates: int) -> list[Observation]:
+    """Mean Dice of the cases that the jobs' segmenters held out. Jobs that share their segmenters, as those that
+    differ in the head alone, are one observation; what only tells them apart is no factor."""
+    sets = {job.number: tuple(dict.fromkeys(p for run in job.runs.values() for p in _segmenters(run))) for job in jobs}
+    told = [
+        name
+        for name in names
+        if not any(
+            sets[a.number] == sets[b.number] and a.overrides.get(name) != b.overrides.get(name)
+            for a in jobs
+            for b in jobs
+        )
+    ]
+    out: list[Observation] = []
+    seen: set[tuple[Path, ...]] = set()
+    for job in jobs:
+        own = sets[job.number]
+        if own and own not in seen:
+            seen.add(own)
+            factors = tuple((name, job.overrides.get(name, "default")) for name in told)
+            out += _of_dice(own, factors, job.overrides.get(SEED, ""), replicates)
+    return out
+
+
+def _of_dice(segmenters: Sequence[Path], factors: Factors, seed: str, replicates: int) -> list[Observation]:
     rows: list[dict[str, str]] = []
-    for folder in dict.fromkeys(path for run in job.runs.values() for path in _segmenters(run)):
+    for folder in segmenters:
         if (folder / DICE).exists():
             with (folder / DICE).open(newline="") as file:
                 rows += list(csv.DictReader(file))
@@ -156,7 +179,7 @@ def _of_dice(job: JobLine, factors: Factors, replicates: int) -> list[Observatio
     for region in Region:
         dice = np.array([float(row[f"dice_{region}"]) for row in rows])
         values = draws @ dice / draws.sum(axis=1)
-        out.append(Observation(factors, job.overrides.get(SEED, ""), f"dice_{region}", values, len(rows)))
+        out.append(Observation(factors, seed, f"dice_{region}", values, len(rows)))
     return out
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.plugins.environments import LightningEnvironment, TorchElasticEnvironment
 from lightning.pytorch.strategies import DDPStrategy, Strategy
 from safetensors.torch import save
@@ -23,7 +25,6 @@ from glioma_os.networks.memory import checkpoint_activations
 from glioma_os.training.callbacks import FiniteGuard, FitProgress, SameConfiguration
 from glioma_os.training.checkpoint import AtomicCheckpointIO
 from glioma_os.training.run import Run
-from glioma_os.training.trackers import build_loggers
 from glioma_os.volumes.atomic import atomic_write
 
 WEIGHTS = "weights.safetensors"
@@ -94,7 +95,7 @@ def quiet_lightning() -> None:
 
 def fit_segmenter(
     module: SegmenterModule, data: SegmentationDataModule, run: Run, options: TrainerOptions, epochs: int,
-    logger: dict[str, Any], title: str,
+    loggers: Sequence[Logger], title: str,
 ) -> None:  # fmt: skip
     """Fits and writes `weights.safetensors`; goes on from `checkpoints/last.ckpt` if a killed run left one.
 
@@ -109,7 +110,7 @@ def fit_segmenter(
         checkpoint_activations(network)
     if options.compile:
         network.compile()
-    trainer = _trainer(run, options, epochs, logger, title)
+    trainer = _trainer(run, options, epochs, loggers, title)
     trainer.fit(module, data, ckpt_path=str(last) if last.exists() else None)
     if trainer.interrupted:
         raise KeyboardInterrupt
@@ -119,7 +120,7 @@ def fit_segmenter(
         shutil.rmtree(checkpoints, ignore_errors=True)
 
 
-def _trainer(run: Run, options: TrainerOptions, epochs: int, logger: dict[str, Any], title: str) -> pl.Trainer:
+def _trainer(run: Run, options: TrainerOptions, epochs: int, loggers: Sequence[Logger], title: str) -> pl.Trainer:
     """The environment is named, not guessed: inside a SLURM job Lightning would wait for ranks that nobody started."""
     environment = LightningEnvironment() if options.devices == 1 else TorchElasticEnvironment()
     return pl.Trainer(
@@ -131,7 +132,7 @@ def _trainer(run: Run, options: TrainerOptions, epochs: int, logger: dict[str, A
         accumulate_grad_batches=options.accumulate,
         reload_dataloaders_every_n_epochs=1,
         use_distributed_sampler=False,  # EpochSampler deals the places out, and resumes
-        logger=build_loggers(folder=run.folder, job_type=run.stage, **logger),
+        logger=list(loggers),
         callbacks=[
             SameConfiguration(run.id),
             FiniteGuard(),

@@ -1,17 +1,15 @@
-"""Where curves go: a CSV in the run's folder always, Weights & Biases too if asked. The one file that knows wandb."""
+"""Where curves always go: a CSV in the run's folder."""
 
 from __future__ import annotations
 
 import csv
 import io
-import os
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers.logger import Logger, rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 
-from glioma_os.errors import ConfigError
 from glioma_os.volumes.atomic import atomic_write
 
 CURVES = "metrics.csv"
@@ -70,30 +68,3 @@ class CurveLogger(Logger):
     def finalize(self, status: str) -> None:
         """Writes what is left."""
         self.save()
-
-
-def build_loggers(kind: str, folder: Path, name: str, group: str, job_type: str, project: str) -> list[Logger]:
-    """CSV; with kind `wandb` a run in `group` besides, offline unless WANDB_MODE=online is set by the user.
-
-    Nothing of the machine, the code, the console or the file system is recorded there.
-    """
-    loggers: list[Logger] = [CurveLogger(folder)]
-    if kind == "csv":
-        return loggers
-    if kind != "wandb":
-        raise ConfigError("logger.kind", f"{kind!r} found → csv or wandb expected", "Correct the key")
-    import wandb
-    from lightning.pytorch.loggers import WandbLogger
-
-    settings: dict[str, Any] = {
-        "console": "off", "disable_git": True, "disable_code": True, "save_code": False, "silent": True,
-        "x_disable_meta": True, "x_disable_stats": True, "x_disable_machine_info": True, "x_save_requirements": False,
-    }  # fmt: skip
-    os.environ.setdefault("WANDB_MODE", "offline")
-    loggers.append(
-        WandbLogger(
-            name=name, project=project, save_dir=folder, log_model=False, group=group, job_type=job_type,
-            settings=wandb.Settings(**settings),
-        )
-    )  # fmt: skip
-    return loggers

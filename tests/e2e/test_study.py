@@ -9,10 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
+
+from tests.offline_runs import read_runs, tables
 
 TINY = [
     "experiment=demo", "synthetic.patients=16", "synthetic.spacing_mm=8", "network.init_filters=8",
@@ -30,10 +34,21 @@ def run(folder, *arguments, timeout=280, **options):
     )  # fmt: skip
 
 
+CANARY = "ROSSI_MARIO"
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("study")
-    return folder, run(folder, "stage=study", *TINY)
+    """The whole study in a folder that has a patient's name, with that name in every header, on a dashboard."""
+    folder = tmp_path_factory.mktemp("study") / CANARY
+    folder.mkdir()
+    for cohort in ("synthetic_brats2018", "synthetic_brats2020", "synthetic_besta"):
+        run(folder, "stage=verify", *TINY, f"cohort={cohort}")
+    for path in folder.glob("store/synthetic/**/*.nii.gz"):
+        image = nib.load(path)
+        image.header["descrip"] = CANARY
+        nib.save(nib.Nifti1Image(np.asanyarray(image.dataobj), image.affine, image.header), path)
+    return folder, run(folder, "stage=study", *TINY, "logger=wandb")
 
 
 def test_one_command_gives_a_report(study):
@@ -148,3 +163,78 @@ def test_the_wheel_works_in_an_empty_folder(tmp_path):
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert (empty / done.stdout.strip().splitlines()[-1]).exists()
+
+
+def test_the_dashboard_has_what_a_lab_expects(study):
+    folder, _ = study
+    runs = read_runs(folder / "runs")
+    jobs = Counter(run["job_type"] for run in runs.values())
+    assert jobs == {"pretrain": 1, "finetune": 5, "survival": 3, "study": 1}
+    assert {run["group"] for run in runs.values()} == {"demo"}
+    fine = [run for run in runs.values() if run["job_type"] == "finetune" and "test/dice_wt" in run["summary"]]
+    assert len(fine) == 4, "the one for Besta held nobody out"
+    for run in fine:
+        summary, config = run["summary"], run["config"]
+        assert summary["test/dice_wt_low"] <= summary["test/dice_wt"] <= summary["test/dice_wt_high"]
+        assert config["network.init_filters"] == 8 and config["seed"] == 7 and config["transfer.name"] == "full"
+        assert any("train/loss" in row for row in run["history"])
+        captions = run["summary"]["slices.captions"]
+        assert len(captions) == run["summary"]["slices.count"] == 8 and all(c.startswith("P-") for c in captions)
+        masks = run["summary"]["slices.all_masks"]
+        assert all(set(each) == {"predicted", "reference"} for each in masks) and len(masks) == 8
+        written = {file.name for file in run["files"]}
+        assert {Path(mask["path"]).name for each in masks for mask in each.values()} <= written
+    for run in (run for run in runs.values() if run["job_type"] == "survival"):
+        (table,) = tables(run, "predictions")
+        assert table["columns"][0] == "case" and len(table["data"]) == 16
+        assert all(row[0].startswith("P-") for row in table["data"])
+        assert {"test/auc", "test/auc_low", "test/auc_high", "test/age_auc", "test/delta_auc"} <= set(run["summary"])
+        assert {"km.path", "calibration.path"} <= {key for row in run["history"] for key in row}
+
+
+def test_the_lineage_goes_from_pretraining_to_the_report(study):
+    folder, _ = study
+    made = {a["name"]: a for run in read_runs(folder / "runs").values() for a in run["artefacts"]}
+    (report,) = [artefact for artefact in made.values() if artefact["type"] == "report"]
+    assert report["files"] == ["lineage.json"], "the page shows case ids and stays"
+    assert len(report["metadata"]["parents"]) == 3
+    for name in report["metadata"]["parents"]:
+        for segmenter in made[name]["metadata"]["parents"]:
+            assert made[segmenter]["type"] == "model" and "weights.safetensors" in made[segmenter]["files"]
+            (start,) = made[segmenter]["metadata"]["parents"]
+            assert start.startswith("pretrain-") and made[start]["metadata"]["parents"] == []
+
+
+def written_by_wandb(folder):
+    found = [path for path in folder.glob("runs/*/*/*/wandb/**/*") if path.is_file()]
+    assert found
+    return b"".join(path.read_bytes() for path in found) + "".join(path.name for path in found).encode()
+
+
+def test_no_name_of_a_folder_a_header_or_a_case_is_in_a_byte_of_the_dashboard(study):
+    folder, done = study
+    assert done.returncode == 0
+    cases = {row["case_id"] for path in folder.glob("runs/finetune/demo/*/dice.csv")
+             for row in csv.DictReader(path.read_text().splitlines())}  # fmt: skip
+    written = written_by_wandb(folder)
+    assert len(cases) == 16 and not [name for name in (CANARY, *cases) if name.encode() in written]
+
+
+def test_nor_that_of_an_exception(study):
+    folder, _ = study
+    done = run(folder, "stage=segment", *TINY, "settings={}", "logger=wandb", "name=broken",
+               "pretraining.schedule.lr=1e30", "pretraining.schedule.epochs=20")  # fmt: skip
+    assert done.returncode == 6, done.stderr[-2000:]
+    assert list(folder.glob("runs/pretrain/broken/*/wandb")) and CANARY.encode() not in written_by_wandb(folder)
+
+
+def test_waiting_dashboards_are_listed_and_sent_only_with_an_account(study):
+    folder, _ = study
+    listed = run(folder, "stage=sync")
+    assert listed.returncode == 0 and "sync.send=true" in listed.stderr
+    environment = {k: v for k, v in os.environ.items() if k not in ("WANDB_API_KEY", "GLIOMA_OS_HOME")}
+    sent = subprocess.run(
+        [sys.executable, "-m", "glioma_os", "stage=sync", "sync.send=true"], cwd=folder, capture_output=True, text=True,
+        env=environment | {"HOME": str(folder)}, timeout=100,
+    )  # fmt: skip
+    assert sent.returncode == 4 and "WANDB_API_KEY" in sent.stderr

@@ -11,10 +11,8 @@ from glioma_os.networks.segresnet import GliomaSegResNet
 from glioma_os.training.checkpoint import AtomicCheckpointIO
 from glioma_os.training.fit import WEIGHTS, TrainerOptions, fit_segmenter
 from glioma_os.training.run import Run
-from glioma_os.training.trackers import CURVES
+from glioma_os.training.trackers import CURVES, CurveLogger
 from glioma_os.volumes.store import VolumeStore
-
-LOGGER = {"kind": "csv", "project": "test", "name": "test", "group": "test"}
 
 
 class Bowl(torch.nn.Module):
@@ -51,7 +49,7 @@ def fit(tmp_path, data, name, epochs=3, policy="full", objective=None, stop_afte
                 raise RuntimeError("killed")
 
         module.on_train_epoch_start = stop
-    fit_segmenter(module, data, run, TrainerOptions(precision="32-true"), epochs, LOGGER, "fit")
+    fit_segmenter(module, data, run, TrainerOptions(precision="32-true"), epochs, [CurveLogger(run.folder)], "fit")
     return run
 
 
@@ -79,6 +77,14 @@ def test_frozen_means_bitwise_unchanged(tmp_path, data):
     end = load_file(fit(tmp_path, data, "frozen", epochs=1, policy="frozen").path(WEIGHTS))
     moved = {name.split(".")[0] for name in start if not torch.equal(start[name], end[name])}
     assert moved and not moved & {"convInit", "down_layers"}
+
+
+def test_gradual_thaws_within_the_shortest_training(tmp_path, data):
+    torch.manual_seed(0)
+    start = GliomaSegResNet(4, init_filters=8, blocks_down=(1, 1, 1), blocks_up=(1, 1), dropout=0.2).state_dict()
+    end = load_file(fit(tmp_path, data, "gradual", epochs=1, policy="gradual").path(WEIGHTS))
+    moved = {name.split(".")[0] for name in start if not torch.equal(start[name], end[name])}
+    assert {"convInit", "down_layers"} <= moved
 
 
 def test_a_loss_that_is_no_number_stops_the_fit(tmp_path, data):
