@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,10 @@ class ProcessLauncher(Launcher):
     """Runs each job as its own process tree; one that was done before, and depends on nothing new, is not run."""
 
     def __init__(
-        self, n_jobs: int = 1, gpus: Sequence[int] = (), time_limit_s: float | None = None, retries: int = 0
-    ) -> None:
+        self, n_jobs: int = 1, gpus: Sequence[int] = (), time_limit_s: float | None = None, retries: int = 0,
+        cluster: str | None = None, queue: Mapping[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        self.cluster, self.queue = cluster, dict(queue or {})
         self.options: dict[str, Any] = {
             "n_jobs": n_jobs, "gpus": tuple(gpus), "time_limit_s": time_limit_s, "retries": retries,
         }  # fmt: skip
@@ -57,7 +59,7 @@ class ProcessLauncher(Launcher):
                 f"{own_words(outcome.job.overrides, jobs)}{told}"
             )
 
-        run_jobs([job for job in jobs if job.number not in found], pool, ended)
+        run_jobs([job for job in jobs if job.number not in found], pool, ended, starter=self._starter())
         outcomes = [found[job.number] for job in jobs]
         self._summarise(outcomes)
         failed = [o for o in outcomes if not o.done]
@@ -69,6 +71,13 @@ class ProcessLauncher(Launcher):
             self._returned(outcome, cfg, own_words(outcome.job.overrides, jobs))
             for outcome, cfg in zip(outcomes, configs, strict=True)
         ]
+
+    def _starter(self) -> Any:
+        """This machine, or a queue."""
+        from glioma_os.sweeps.jobs import LocalJob
+        from glioma_os.sweeps.slurm import Queue
+
+        return LocalJob if self.cluster is None else Queue(self.cluster, self._folder, self.queue).start
 
     @property
     def _folder(self) -> Path:

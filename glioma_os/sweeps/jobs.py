@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from glioma_os.errors import ConfigError, DataError
 from glioma_os.training.processes import child_environment, start, stop
@@ -73,10 +72,40 @@ class Outcome:
         return self.status == "done"
 
 
+class Handle(Protocol):
+    """A job that was started: its exit code, None while it runs; and a way to end it."""
+
+    def poll(self) -> int | None:
+        """The exit code, if there is one."""
+        ...
+
+    def stop(self) -> None:
+        """Ends it and all that it started."""
+        ...
+
+
+Starter = Callable[[Sequence[str], Path, Mapping[str, str], int], Handle]
+
+
+class LocalJob:
+    """A process tree on this machine."""
+
+    def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str], gpus: int = 0) -> None:
+        self._process = start(list(command), log, child_environment(**environment))
+
+    def poll(self) -> int | None:
+        """The exit code, if there is one."""
+        return self._process.poll()
+
+    def stop(self) -> None:
+        """Ends it and all that it started."""
+        stop(self._process)
+
+
 @dataclass
 class _Running:
     job: Job
-    process: subprocess.Popen[bytes]
+    handle: Handle
     gpus: tuple[int, ...]
     began: float
     attempt: int
@@ -101,7 +130,11 @@ def earlier_outcome(job: Job, key: str) -> Outcome | None:
 
 
 def run_jobs(
-    jobs: Sequence[Job], pool: Pool, ended: Callable[[Outcome], None], program: Sequence[str] = PROGRAM
+    jobs: Sequence[Job],
+    pool: Pool,
+    ended: Callable[[Outcome], None],
+    program: Sequence[str] = PROGRAM,
+    starter: Starter = LocalJob,
 ) -> list[Outcome]:
     """Runs them in order, `n_jobs` at a time, and tells each that ends. An interrupt ends all that run."""
     starved = [job.number for job in jobs if pool.gpus and job.gpus > len(pool.gpus)]
@@ -118,7 +151,7 @@ def run_jobs(
             while waiting and len(running) < pool.n_jobs and (not pool.gpus or len(free) >= waiting[0][0].gpus):
                 job, attempt = waiting.popleft()
                 own, free = tuple(free[: job.gpus]), free[job.gpus :]
-                running.append(_started(job, own, pool, attempt, program))
+                running.append(_started(job, own, pool, attempt, program, starter))
             for one in list(running):
                 outcome = _outcome(one, pool)
                 if outcome is None:
@@ -134,31 +167,33 @@ def run_jobs(
             time.sleep(0.05)
     finally:
         for one in running:
-            stop(one.process)
+            one.handle.stop()
     return [found[job.number] for job in jobs]
 
 
-def _started(job: Job, gpus: tuple[int, ...], pool: Pool, attempt: int, program: Sequence[str]) -> _Running:
+def _started(
+    job: Job, gpus: tuple[int, ...], pool: Pool, attempt: int, program: Sequence[str], starter: Starter
+) -> _Running:
     job.folder.mkdir(parents=True, exist_ok=True)
     for name in (JOB, RESULT, *([LOG] if attempt == 1 else [])):
         (job.folder / name).unlink(missing_ok=True)
     extra = {"GLIOMA_OS_JOB": str(job.folder.resolve()), "OMP_NUM_THREADS": str(pool.threads())}
     if pool.gpus:
         extra["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, gpus))
-    process = start([*program, *job.overrides], job.folder / LOG, child_environment(**extra))
-    return _Running(job, process, gpus, time.monotonic(), attempt)
+    handle = starter([*program, *job.overrides], job.folder / LOG, extra, job.gpus)
+    return _Running(job, handle, gpus, time.monotonic(), attempt)
 
 
 def _outcome(one: _Running, pool: Pool) -> Outcome | None:
     """None while it runs."""
     seconds = time.monotonic() - one.began
-    code = one.process.poll()
+    code = one.handle.poll()
     if code is None:
         if pool.time_limit_s is None or seconds < pool.time_limit_s:
             return None
-        stop(one.process)
+        one.handle.stop()
         return Outcome(one.job, "out of time", 1, seconds, one.attempt, {}, f"stopped after {pool.time_limit_s:g} s")
-    stop(one.process)  # what it may have left behind
+    one.handle.stop()  # what it may have left behind
     try:
         result = json.loads((one.job.folder / RESULT).read_text())
     except (OSError, ValueError):
