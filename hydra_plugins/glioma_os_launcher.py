@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from glioma_os.errors import TrainingError
+from glioma_os.errors import GliomaError, TrainingError
 
 
 class ProcessLauncher(Launcher):
@@ -24,6 +24,7 @@ class ProcessLauncher(Launcher):
         cluster: str | None = None, queue: Mapping[str, Any] | None = None,
     ) -> None:  # fmt: skip
         self.cluster, self.queue = cluster, dict(queue or {})
+        self.watch: Callable[[int, list[float]], bool] | None = None
         self.options: dict[str, Any] = {
             "n_jobs": n_jobs, "gpus": tuple(gpus), "time_limit_s": time_limit_s, "retries": retries,
         }  # fmt: skip
@@ -59,10 +60,12 @@ class ProcessLauncher(Launcher):
                 f"{own_words(outcome.job.overrides, jobs)}{told}"
             )
 
-        run_jobs([job for job in jobs if job.number not in found], pool, ended, starter=self._starter())
+        run_jobs(
+            [job for job in jobs if job.number not in found], pool, ended, starter=self._starter(), hopeless=self.watch
+        )
         outcomes = [found[job.number] for job in jobs]
-        self._summarise(outcomes)
-        failed = [o for o in outcomes if not o.done]
+        self._summarise(outcomes, initial_job_idx)
+        failed = [o for o in outcomes if not o.done and o.status != "pruned"]
         say(
             f"{len(outcomes) - len(failed)} of {len(outcomes)} jobs done in {time.monotonic() - start:.0f} s; "
             f"glioma-os stage=collect runs={self._folder}"
@@ -92,12 +95,16 @@ class ProcessLauncher(Launcher):
 
     @staticmethod
     def _key(cfg: DictConfig) -> str:
+        """Empty where it cannot be told: the job itself will say what is wrong, and alone."""
         from glioma_os.stages.job import job_key
 
-        return job_key(cfg, list(cfg.hydra.overrides.task))
+        try:
+            return job_key(cfg, list(cfg.hydra.overrides.task))
+        except GliomaError:
+            return ""
 
-    def _summarise(self, outcomes: Sequence[Any]) -> None:
-        """`sweep.json`: every job with its overrides, status and run directories."""
+    def _summarise(self, outcomes: Sequence[Any], first: int) -> None:
+        """`sweep.json`: every job with its overrides, status and run directories; a later batch adds to it."""
         from glioma_os.sweeps.jobs import SWEEP
         from glioma_os.volumes.atomic import atomic_write
 
@@ -108,15 +115,19 @@ class ProcessLauncher(Launcher):
             }
             for o in outcomes
         ]  # fmt: skip
-        atomic_write(self._folder / SWEEP, json.dumps(told, indent=1).encode())
+        path = self._folder / SWEEP
+        before = json.loads(path.read_text()) if first and path.exists() else []
+        told = [job for job in before if job["number"] < first] + told
+        atomic_write(path, json.dumps(told, indent=1).encode())
 
     @staticmethod
     def _returned(outcome: Any, cfg: DictConfig, words: str) -> JobReturn:
         returned = JobReturn(overrides=[words], cfg=cfg, working_dir=str(outcome.job.folder))
-        returned.status = JobStatus.COMPLETED if outcome.done else JobStatus.FAILED
+        fine = outcome.done or outcome.status == "pruned"
+        returned.status = JobStatus.COMPLETED if fine else JobStatus.FAILED
         returned.return_value = (
             outcome.result.get("objective")
-            if outcome.done
+            if fine
             else TrainingError(
                 f"job #{outcome.job.number} {words}",
                 f"{outcome.status} (code {outcome.code}): {outcome.said}",

@@ -13,11 +13,13 @@ from glioma_os import NOTICE
 from glioma_os.fusion.results import ValidationResult
 from glioma_os.fusion.scores import Score
 from glioma_os.fusion.subgroups import SubgroupScore
+from glioma_os.records import Region
 from glioma_os.volumes.atomic import atomic_write
 
 SCORES = "scores.csv"
 PREDICTIONS = "predictions.csv"
 SUBGROUPS = "subgroups.csv"
+DICE = "dice.csv"
 COLUMNS = ("head", "block", "case_id", "patient_id", "repeat", "fold", "time_days", "event", "class", "risk")
 
 
@@ -60,6 +62,19 @@ def write_predictions(result: ValidationResult, path: Path) -> None:
     header += [] if horizons is None else [f"alive_{day:g}" for day in horizons]
     atomic_write(path, f"# {NOTICE}\n".encode() + csv_bytes(header, rows))
     path.chmod(0o600)  # rows of patients
+
+
+def read_dice(folder: Path) -> list[dict[str, str]]:
+    """A segmenter run's held-out cases, one row each; none if nothing was held out."""
+    if not (folder / DICE).exists():
+        return []
+    with (folder / DICE).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def mean_dice(rows: list[dict[str, str]]) -> float:
+    """Over cases and regions."""
+    return float(np.mean([float(row[f"dice_{region}"]) for row in rows for region in Region]))
 
 
 def write_subgroups(lines: list[SubgroupScore], path: Path) -> None:

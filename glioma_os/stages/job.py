@@ -11,7 +11,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 import glioma_os
-from glioma_os.reporting.result_files import SCORES, read_scores
+from glioma_os.reporting.result_files import SCORES, mean_dice, read_dice, read_scores
 from glioma_os.reporting.tables import headline_score
 from glioma_os.stages.setting import settings_of, study_key
 from glioma_os.sweeps.jobs import RESULT
@@ -45,10 +45,12 @@ def leave_result(cfg: DictConfig, overrides: Sequence[str], runs: Mapping[str, P
 
 
 def objective(runs: Mapping[str, Path]) -> float | None:
-    """The headline number (AUC or C-index) of the runs that have scores, their mean; None where none has."""
+    """Mean headline number (AUC or C-index) of the runs that have scores, else their mean Dice; None without either."""
     found = []
     for folder in runs.values():
         if (folder / SCORES).exists():
             lead = headline_score(read_scores(folder / SCORES))
             found += [lead.value] if lead else []
+    if not found:
+        found = [mean_dice(rows) for folder in runs.values() if (rows := read_dice(folder))]
     return sum(found) / len(found) if found else None

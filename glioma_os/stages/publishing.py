@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from glioma_os.errors import ConfigError, EnvironmentFault
-from glioma_os.reporting.result_files import PREDICTIONS, SCORES, read_scores
+from glioma_os.reporting.result_files import PREDICTIONS, SCORES, read_dice, read_scores
 from glioma_os.stages.build import build, plain
 from glioma_os.stages.setting import Setting
 from glioma_os.training.fit import WEIGHTS
@@ -75,11 +75,11 @@ def publish_fit(setting: Setting, run: Run, parent: Run | None) -> None:
 
     def page() -> Any:
         from glioma_os.stages.scoring import SLICES
-        from glioma_os.stages.segment import dice_summary, rows_of_dice
+        from glioma_os.stages.segment import dice_summary
         from glioma_os.training.wandb_runs import Artefact, Page, Slice
 
         name_of = Pseudonyms(Path(setting.cfg.paths.root))
-        rows, slices = rows_of_dice(run), []
+        rows, slices = read_dice(run.folder), []
         summary = _bounded({f"dice_{k}": v[:3] for k, v in dice_summary(rows, run.seed).items()}) if rows else {}
         if run.path(SLICES).exists():
             with np.load(run.path(SLICES), allow_pickle=False) as file:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from glioma_os.records import Case, Modality, Region
+from glioma_os.reporting.result_files import DICE
 from glioma_os.stages.segmenter import Segmenter
 from glioma_os.stages.setting import Setting
 from glioma_os.training.progress import track
@@ -20,7 +21,6 @@ from glioma_os.volumes.native import to_native
 from glioma_os.volumes.nifti import read_nifti, write_nifti
 from glioma_os.volumes.store import StoredVolume
 
-DICE_TABLE = "dice.csv"
 SLICES = "slices.npz"
 
 
@@ -59,7 +59,7 @@ def score_segmenter(setting: Setting, segmenter: Segmenter, data: Any, patients:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **slices)
     atomic_write(segmenter.run.path(SLICES), buffer.getvalue())
-    atomic_write(segmenter.run.path(DICE_TABLE), text.getvalue().encode())
+    atomic_write(segmenter.run.path(DICE), text.getvalue().encode())
 
 
 def _largest_slice(case: Case, channel: Modality, predicted: np.ndarray, reference: np.ndarray) -> np.ndarray:

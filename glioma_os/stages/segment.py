@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +9,12 @@ from omegaconf import DictConfig
 
 from glioma_os.errors import ConfigError
 from glioma_os.records import Region
+from glioma_os.reporting.result_files import mean_dice, read_dice
 from glioma_os.stages.fitting import finetune, pretrain
 from glioma_os.stages.segmenter import Segmenter
 from glioma_os.stages.setting import Setting
+from glioma_os.sweeps.jobs import REPORTS
 from glioma_os.training.progress import say
-from glioma_os.training.run import Run
 
 ALL = "all patients"
 
@@ -59,23 +59,20 @@ def _own_folds(setting: Setting, parent: Segmenter | None, policy: str) -> dict[
                 setting, parent, "cohort", sorted(labelled - held), sorted(labelled & held),
                 f"Fine-tuning {setting.name}, {title}",
             )  # fmt: skip
+            report(setting.cfg, dice_rows(out[title]))
     return out
+
+
+def report(cfg: DictConfig, rows: list[dict[str, str]]) -> None:
+    """Tells a search what a fold came to: the mean Dice of its held-out cases."""
+    if cfg.paths.job and rows:
+        with (Path(cfg.paths.job) / REPORTS).open("a") as file:
+            file.write(f"{mean_dice(rows):.6f}\n")
 
 
 def dice_rows(segmenter: Segmenter) -> list[dict[str, str]]:
     """The rows of its dice.csv, or none if nothing was held out."""
-    return rows_of_dice(segmenter.run)
-
-
-def rows_of_dice(run: Run) -> list[dict[str, str]]:
-    """The same of its run."""
-    from glioma_os.stages.scoring import DICE_TABLE
-
-    path = run.path(DICE_TABLE)
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
+    return read_dice(segmenter.run.folder)
 
 
 def dice_summary(rows: list[dict[str, str]], seed: int) -> dict[str, tuple[float, float, float, int]]:

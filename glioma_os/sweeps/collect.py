@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,13 +15,12 @@ import pandas as pd
 from glioma_os.errors import DataError, IntegrityError
 from glioma_os.fusion.scores import Score
 from glioma_os.records import Array, Region
-from glioma_os.reporting.result_files import PREDICTIONS, SCORES, read_scores
+from glioma_os.reporting.result_files import DICE, PREDICTIONS, SCORES, read_dice, read_scores
 from glioma_os.survival.bootstrap import METRICS, Sample, bootstrap_weights
 from glioma_os.sweeps.compare import Factors, Observation
 from glioma_os.sweeps.jobs import SWEEP
 
 SEED = "seed"
-DICE = "dice.csv"
 SURVIVAL_METRICS = ("auc", "c_index")
 REPLICATES = 2000
 
@@ -166,11 +164,7 @@ def _dice_of_jobs(jobs: Sequence[JobLine], names: Sequence[str], replicates: int
 
 
 def _of_dice(segmenters: Sequence[Path], factors: Factors, seed: str, replicates: int) -> list[Observation]:
-    rows: list[dict[str, str]] = []
-    for folder in segmenters:
-        if (folder / DICE).exists():
-            with (folder / DICE).open(newline="") as file:
-                rows += list(csv.DictReader(file))
+    rows = [row for folder in segmenters for row in read_dice(folder)]
     if not rows:
         return []
     rows.sort(key=lambda row: row["case_id"])

@@ -17,6 +17,7 @@ from glioma_os.training.processes import child_environment, start, stop
 from glioma_os.volumes.atomic import atomic_write
 
 JOB, RESULT, LOG, SWEEP = "job.json", "result.json", "job.log", "sweep.json"
+REPORTS = "reports.jsonl"  # one number a line, as they come: a search may end the job on them
 LAST_LINES = 2  # of a failed job's log, in the summary
 PROGRAM = (sys.executable, "-m", "glioma_os")
 NOT_RETRIED = (0, ConfigError.exit_code, DataError.exit_code)  # the same words or files would fail again
@@ -56,7 +57,7 @@ class Pool:
 
 @dataclass(frozen=True)
 class Outcome:
-    """`status`: done, failed or out of time; `result` what the job left, `said` the end of a failed one's log."""
+    """`status`: done, failed, out of time or pruned; `result`: what the job left; `said`: the end of its log."""
 
     job: Job
     status: str
@@ -84,6 +85,7 @@ class Handle(Protocol):
         ...
 
 
+Hopeless = Callable[[int, list[float]], bool]
 Starter = Callable[[Sequence[str], Path, Mapping[str, str], int], Handle]
 
 
@@ -112,7 +114,9 @@ class _Running:
 
 
 def own_words(overrides: Sequence[str], jobs: Sequence[Job]) -> str:
-    """Those of a job's overrides that not all jobs share."""
+    """Those of a job's overrides that not all jobs share; of a single job all."""
+    if len(jobs) == 1:
+        return " ".join(overrides)
     shared = set.intersection(*(set(job.overrides) for job in jobs))
     return " ".join(word for word in overrides if word not in shared) or "all as configured"
 
@@ -135,6 +139,7 @@ def run_jobs(
     ended: Callable[[Outcome], None],
     program: Sequence[str] = PROGRAM,
     starter: Starter = LocalJob,
+    hopeless: Hopeless | None = None,
 ) -> list[Outcome]:
     """Runs them in order, `n_jobs` at a time, and tells each that ends. An interrupt ends all that run."""
     starved = [job.number for job in jobs if pool.gpus and job.gpus > len(pool.gpus)]
@@ -153,7 +158,7 @@ def run_jobs(
                 own, free = tuple(free[: job.gpus]), free[job.gpus :]
                 running.append(_started(job, own, pool, attempt, program, starter))
             for one in list(running):
-                outcome = _outcome(one, pool)
+                outcome = _outcome(one, pool, hopeless)
                 if outcome is None:
                     continue
                 running.remove(one)
@@ -175,7 +180,7 @@ def _started(
     job: Job, gpus: tuple[int, ...], pool: Pool, attempt: int, program: Sequence[str], starter: Starter
 ) -> _Running:
     job.folder.mkdir(parents=True, exist_ok=True)
-    for name in (JOB, RESULT, *([LOG] if attempt == 1 else [])):
+    for name in (JOB, RESULT, REPORTS, *([LOG] if attempt == 1 else [])):
         (job.folder / name).unlink(missing_ok=True)
     extra = {"GLIOMA_OS_JOB": str(job.folder.resolve()), "OMP_NUM_THREADS": str(pool.threads())}
     if pool.gpus:
@@ -184,11 +189,14 @@ def _started(
     return _Running(job, handle, gpus, time.monotonic(), attempt)
 
 
-def _outcome(one: _Running, pool: Pool) -> Outcome | None:
+def _outcome(one: _Running, pool: Pool, hopeless: Hopeless | None) -> Outcome | None:
     """None while it runs."""
     seconds = time.monotonic() - one.began
     code = one.handle.poll()
     if code is None:
+        if hopeless is not None and hopeless(one.job.number, reports_of(one.job.folder)):
+            one.handle.stop()
+            return Outcome(one.job, "pruned", 0, seconds, one.attempt, {}, "its reports are below the median")
         if pool.time_limit_s is None or seconds < pool.time_limit_s:
             return None
         one.handle.stop()
@@ -201,6 +209,12 @@ def _outcome(one: _Running, pool: Pool) -> Outcome | None:
     if code:
         return Outcome(one.job, "failed", code, seconds, one.attempt, {}, _last_words(one.job.folder / LOG))
     return Outcome(one.job, "done", 0, seconds, one.attempt, result)
+
+
+def reports_of(folder: Path) -> list[float]:
+    """What a running job told of itself so far."""
+    path = folder / REPORTS
+    return [float(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def _last_words(log: Path) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from glioma_os.errors import ConfigError
-from glioma_os.sweeps.jobs import Job, Pool, earlier_outcome, own_words, run_jobs
+from glioma_os.sweeps.jobs import REPORTS, Job, LocalJob, Pool, earlier_outcome, own_words, run_jobs
 
 PROGRAM = """
 import json, os, pathlib, subprocess, sys, time
@@ -100,6 +100,24 @@ def test_gpus_are_handed_out_one_job_each(tmp_path, program):
         run_jobs(jobs(tmp_path, "fine", gpus=3), Pool(1, gpus=(3, 5)), lambda o: None, program)
 
 
+def test_a_job_whose_reports_are_hopeless_is_ended_and_no_failure(tmp_path, program):
+    heard = {}
+
+    def hopeless(number, reports):
+        heard[number] = reports
+        return number == 0 and bool(reports)
+
+    jobs_of_two = jobs(tmp_path, "wait", "fine")
+
+    def start(command, log, environment, gpus):
+        handle = LocalJob(command, log, environment, gpus)
+        (log.parent / REPORTS).write_text("0.25\n0.5\n")
+        return handle
+
+    bad, good = run_jobs(jobs_of_two, Pool(2), lambda o: None, program, start, hopeless)
+    assert (bad.status, bad.code, good.status) == ("pruned", 0, "done") and heard[0] == [0.25, 0.5]
+
+
 def test_an_interrupt_ends_every_job(tmp_path, program):
     def interrupt(outcome):
         raise KeyboardInterrupt
@@ -124,7 +142,7 @@ def test_a_done_job_is_known_while_nothing_it_depends_on_changed(tmp_path, progr
 def test_own_words_are_what_tells_jobs_apart(tmp_path):
     pair = [Job(0, tmp_path, ("a=1", "b=2")), Job(1, tmp_path, ("a=1", "b=3"))]
     assert [own_words(job.overrides, pair) for job in pair] == ["b=2", "b=3"]
-    assert own_words(pair[0].overrides, pair[:1]) == "all as configured"
+    assert own_words(pair[0].overrides, pair[:1]) == "a=1 b=2"
 
 
 @pytest.mark.parametrize("wrong", [{"n_jobs": 0}, {"retries": -1}, {"time_limit_s": 0}])
