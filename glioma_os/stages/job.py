@@ -13,10 +13,12 @@ from omegaconf import DictConfig
 import glioma_os
 from glioma_os.reporting.result_files import SCORES, mean_dice, read_dice, read_scores
 from glioma_os.reporting.tables import headline_score
-from glioma_os.stages.setting import settings_of, study_key
+from glioma_os.stages.setting import Setting, settings_of, study_key
 from glioma_os.sweeps.jobs import RESULT
 from glioma_os.training.run import digest
 from glioma_os.volumes.atomic import atomic_write
+
+OF_ALL_SETTINGS = ("study.main", "report.main")  # the other stages run the configuration itself
 
 
 @cache
@@ -31,7 +33,10 @@ def _code() -> str:
 
 def job_key(cfg: DictConfig, overrides: Sequence[str]) -> str:
     """Digest of what a job depends on: configuration, cohorts' files, and the package's own code."""
-    return digest([str(cfg.stage._target_), study_key(cfg, settings_of(cfg, overrides)), int(cfg.seed), _code()])
+    stage = str(cfg.stage._target_)
+    whole = stage.endswith(OF_ALL_SETTINGS)
+    settings = settings_of(cfg, overrides) if whole else [Setting(cfg, str(cfg.setting))]
+    return digest([stage, study_key(cfg, settings), int(cfg.seed), _code()])
 
 
 def leave_result(cfg: DictConfig, overrides: Sequence[str], runs: Mapping[str, Path]) -> None:
