@@ -11,10 +11,11 @@ from torch.utils.data import DataLoader
 from glioma_os.cohorts.cohort import Cohort
 from glioma_os.data.augmentation import Augmentation
 from glioma_os.data.patches import EpochSampler, PatchDataset, VolumeDataset, whole_patch
+from glioma_os.data.prepared import PreparedCohort
 from glioma_os.errors import ConfigError, DataError
-from glioma_os.records import Case, Modality, SegmentationBatch
+from glioma_os.records import Modality, SegmentationBatch
 from glioma_os.volumes.prepare import Recipe
-from glioma_os.volumes.store import StoredVolume, VolumeStore
+from glioma_os.volumes.store import VolumeStore
 
 
 class SegmentationDataModule(pl.LightningDataModule):
@@ -35,43 +36,24 @@ class SegmentationDataModule(pl.LightningDataModule):
             raise ConfigError("schedule.batch_size", f"{batch_size}, workers {workers} found → ≥ 1, ≥ 0", "Correct it")
         if patch is not None and (len(patch) != 3 or any(size < divisor or size % divisor for size in patch)):
             raise ConfigError("schedule.patch", f"{list(patch)} found → three multiples of {divisor}", "Correct it")
-        self.cohort, self.store = cohort, store
         self.channels = tuple(Modality(name).value for name in channels)
         self.train_patients, self.test_patients = frozenset(train_patients), frozenset(test_patients)
         shared = self.train_patients & self.test_patients
         if shared:
             raise DataError("patients", f"{len(shared)} both trained and tested on found → none", "Mend the split")
-        self.recipe = Recipe(self.channels, cohort.label_coding, spacing_mm)
+        self.prepared = PreparedCohort(cohort, store, Recipe(self.channels, cohort.label_coding, spacing_mm))
         self.patch, self.batch_size, self.workers, self.divisor = patch, batch_size, workers, divisor
         self.augmentation, self.seed = augmentation or Augmentation(), seed
 
-    def cases(self, patients: frozenset[str] | None = None) -> list[Case]:
-        """The cohort's cases of these patients, or all."""
-        return [case for case in self.cohort.cases() if patients is None or case.patient_id in patients]
-
     def prepare_data(self) -> None:
         """Fills the store; safe to call from many processes."""
-        for case in self.cases():
-            self.store.prepare(case, self.recipe)
-
-    def volumes(self, patients: frozenset[str] | None = None) -> list[StoredVolume]:
-        """The stored volumes of these patients, in the cohort's order."""
-        return [self.store.open(self.store.prepare(case, self.recipe)) for case in self.cases(patients)]
-
-    def labelled(self, patients: frozenset[str]) -> list[StoredVolume]:
-        """Those of them that have a mask; none at all is an error."""
-        found = [volume for volume in self.volumes(patients) if volume.region_bits is not None]
-        if not found:
-            raise DataError(
-                f"cohort {self.cohort.name}", f"no mask for any of {len(patients)} patients found → masks to train on",
-                "Fine-tune on a cohort with masks (finetuning.from=cohort) or not at all (finetuning.from=none)",
-            )  # fmt: skip
-        return found
+        for case in self.prepared.waiting():
+            self.prepared.store.prepare(case, self.prepared.recipe)
 
     def train_dataloader(self) -> DataLoader:
         """Patches of this epoch: order, place and augmentation follow from (seed, epoch), so it resumes exactly."""
         epoch = self.trainer.current_epoch if self.trainer else 0
-        volumes = self.labelled(self.train_patients)
+        volumes = self.prepared.labelled(self.train_patients)
         d, h, w = whole_patch(volumes, self.divisor) if self.patch is None else self.patch
         dataset = PatchDataset(volumes, self.channels, (d, h, w), self.augmentation, self.seed, epoch)
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
@@ -82,11 +64,11 @@ class SegmentationDataModule(pl.LightningDataModule):
 
     def test_dataloader(self) -> DataLoader:
         """Held-out patients, whole."""
-        return DataLoader(VolumeDataset(self.labelled(self.test_patients), self.channels), 1)
+        return DataLoader(VolumeDataset(self.prepared.labelled(self.test_patients), self.channels), 1)
 
     def predict_dataloader(self) -> DataLoader:
         """Every patient of the cohort, whole, labelled or not."""
-        return DataLoader(VolumeDataset(self.volumes(), self.channels), 1)
+        return DataLoader(VolumeDataset(self.prepared.volumes(), self.channels), 1)
 
     def transfer_batch_to_device(self, batch: SegmentationBatch, device: torch.device, index: int) -> SegmentationBatch:
         """Moves the tensors; names stay."""

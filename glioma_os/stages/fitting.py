@@ -9,13 +9,11 @@ import numpy as np
 from glioma_os.errors import ConfigError
 from glioma_os.stages.build import build, plain
 from glioma_os.stages.publishing import publish_fit
-from glioma_os.stages.scoring import score_segmenter
 from glioma_os.stages.segmenter import Segmenter
 from glioma_os.stages.setting import Setting
 from glioma_os.stages.training import FitPlan, train
-from glioma_os.training.fit import WEIGHTS
 from glioma_os.training.progress import say
-from glioma_os.training.run import Run, digest
+from glioma_os.training.run import WEIGHTS, Run, digest
 
 RECIPE = 2  # raise when a change alters what a fit gives
 
@@ -83,7 +81,8 @@ def finetune(
 
 
 def _fit(setting: Setting, plan: FitPlan, parent: Segmenter | None) -> Run:
-    cohort, schedule, data = setting.cohort(plan.cohort), plan.schedule_of(setting), plan.data(setting)
+    cohort, schedule = setting.cohort(plan.cohort), plan.schedule_of(setting)
+    data = setting.prepared(cohort, plan.channels)
     keys = {patient_set: [v.key for v in data.volumes(frozenset(ids))] for patient_set, ids in
             (("train", plan.train), ("held", plan.held))}  # fmt: skip
     key = {
@@ -100,6 +99,8 @@ def _fit(setting: Setting, plan: FitPlan, parent: Segmenter | None) -> Run:
             trained[cohort.name] = sorted({*trained.get(cohort.name, []), *plan.train})
             run.write_json("patients.json", trained)
             if plan.held:
+                from glioma_os.stages.scoring import score_segmenter
+
                 score_segmenter(setting, Segmenter(run, plan.channels, plan.channels), data, list(plan.held))
             publish_fit(setting, run, parent.run if parent else None)
     return run

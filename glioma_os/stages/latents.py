@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from omegaconf import DictConfig
 
 from glioma_os.data.features import read_features, write_features
@@ -23,8 +22,7 @@ def extract(setting: Setting, segmenter: Segmenter, seen: dict[str, list[str]], 
 
     `seen`: `encoder_patients` (fine-tuned on) and `pretraining_patients`, both as patient ids of this cohort.
     """
-    data = setting.data(setting.cohort(), segmenter.channels)
-    volumes = data.volumes()
+    volumes = setting.prepared(setting.cohort(), segmenter.channels).volumes()
     key = {
         "recipe": RECIPE, "segmenter": segmenter.run.id, "channels": segmenter.channels,
         "pooling": setting.cfg.features.pooling, "volumes": [volume.key for volume in volumes],
@@ -44,6 +42,8 @@ def extract(setting: Setting, segmenter: Segmenter, seen: dict[str, list[str]], 
 
 
 def _encode(setting: Setting, segmenter: Segmenter, volumes: list[Any], title: str) -> np.ndarray:
+    import torch
+
     from glioma_os.networks.inference import latents
 
     network = segmenter.network(setting)

@@ -17,5 +17,5 @@ def main(cfg: DictConfig) -> None:
     if cfg.finetuning["from"] == "cohort":
         used["finetuning.cohort"] = setting.channels
     for key, channels in used.items():
-        data = setting.data(setting.cohort(key), channels)
+        data = setting.prepared(setting.cohort(key), channels)
         say(f"{setting.cohort(key).name}: {len(data.cases())} cases ready in {setting.store.root}")

@@ -14,11 +14,9 @@ from glioma_os.errors import ConfigError, EnvironmentFault
 from glioma_os.reporting.result_files import PREDICTIONS, SCORES, read_dice, read_scores
 from glioma_os.stages.build import build, plain
 from glioma_os.stages.setting import Setting
-from glioma_os.training.fit import WEIGHTS
 from glioma_os.training.privacy import Pseudonyms, open_config
 from glioma_os.training.progress import say
-from glioma_os.training.run import Run
-from glioma_os.training.trackers import CurveLogger
+from glioma_os.training.run import WEIGHTS, Run
 
 KINDS = ("csv", "wandb", "lightning")
 SLICES_SHOWN = 24
@@ -27,6 +25,8 @@ PUBLISHED = ("auc", "accuracy", "f1_weighted", "c_index", "c_uno", "td_auc", "ib
 
 def loggers_of(setting: Setting, run: Run) -> list[Any]:
     """CSV always; `logger.kind` wandb: a dashboard run too; lightning: whatever `logger.logger` names."""
+    from glioma_os.training.trackers import CurveLogger
+
     kind, found = setting.cfg.logger.kind, [CurveLogger(run.folder)]
     if kind not in KINDS:
         raise ConfigError("logger.kind", f"{kind!r} found → one of {list(KINDS)} expected", "Correct the key")

@@ -112,7 +112,7 @@ def main(cfg: DictConfig) -> dict[str, Path]:
     for title, segmenter in found.items():
         say(f"Segmenter {title}: {segmenter.run.folder}")
         if cfg.segment.write_predictions:
-            data = setting.data(setting.cohort(), segmenter.channels)
+            data = setting.prepared(setting.cohort(), segmenter.channels)
             count = write_masks(setting, segmenter, data, segmenter.run.path("masks"))
             say(f"{count} masks in {segmenter.run.path('masks')}")
     return {title: segmenter.run.folder for title, segmenter in found.items()}

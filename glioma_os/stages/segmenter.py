@@ -7,8 +7,7 @@ from typing import Any
 
 from glioma_os.stages.build import build
 from glioma_os.stages.setting import Setting
-from glioma_os.training.fit import WEIGHTS
-from glioma_os.training.run import Run
+from glioma_os.training.run import WEIGHTS, Run
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from glioma_os.cohorts.cohort import Cohort
 from glioma_os.cohorts.splits import Folds, make_folds
+from glioma_os.data.prepared import PreparedCohort
 from glioma_os.errors import ConfigError, DataError
 from glioma_os.records import Case, Extent, FeatureTable
 from glioma_os.stages.build import build, plain
 from glioma_os.training.progress import track
 from glioma_os.training.run import Run
+from glioma_os.volumes.prepare import Recipe
 from glioma_os.volumes.store import VolumeStore
 
 STUDY_RECIPE = 1  # raise when a change alters what a study does
@@ -104,20 +106,24 @@ class Setting:
         """The run directory of what `key` says."""
         return Run(Path(self.cfg.paths.runs), stage, name or self.cfg.name, key, int(self.cfg.seed))
 
-    def data(self, cohort: Cohort, channels: tuple[str, ...], schedule: DictConfig | None = None, **split: Any) -> Any:
-        """A DataModule over that cohort, prepared under a progress bar."""
-        extra: dict[str, Any] = dict(split)
-        if schedule is not None:
-            extra |= {
-                "patch": plain(schedule).get("patch"), "batch_size": int(schedule.batch_size),
-                "augmentation": build(schedule.augmentation, "schedule.augmentation"),
-            }  # fmt: skip
-        module = build(
+    def prepared(self, cohort: Cohort, channels: tuple[str, ...]) -> PreparedCohort:
+        """That cohort in the store, prepared under a progress bar where there is something to do."""
+        recipe = Recipe(channels, cohort.label_coding, self.cfg.prepare.spacing_mm)
+        found = PreparedCohort(cohort, self.store, recipe)
+        waiting = found.waiting()
+        if waiting:
+            for case in track(waiting, len(waiting), f"Preparing {cohort.name}"):
+                self.store.prepare(case, recipe)
+        return found
+
+    def data(self, cohort: Cohort, channels: tuple[str, ...], schedule: DictConfig, **split: Any) -> Any:
+        """A DataModule over that cohort, to be fitted on."""
+        return build(
             self.cfg.data, "data", cohort=cohort, store=self.store, channels=channels, seed=int(self.cfg.seed),
-            spacing_mm=self.cfg.prepare.spacing_mm, **extra,
+            spacing_mm=self.cfg.prepare.spacing_mm, patch=plain(schedule).get("patch"),
+            batch_size=int(schedule.batch_size), augmentation=build(schedule.augmentation, "schedule.augmentation"),
+            **split,
         )  # fmt: skip
-        prepare(module)
-        return module
 
     @cached_property
     def feature_csv(self) -> FeatureTable:
@@ -190,15 +196,6 @@ def survival_strata(cases: list[Case]) -> list[int]:
     for rank, place in enumerate(ranked):
         strata[place] = rank * 3 // len(cases) + (0 if outcomes[place].event else 3)
     return strata
-
-
-def prepare(module: Any) -> None:
-    """Fills the store for a DataModule, under a bar where there is something to do."""
-    cases = module.cases()
-    waiting = [case for case in cases if not module.store.holds(case, module.recipe)]
-    if waiting:
-        for case in track(waiting, len(waiting), f"Preparing {module.cohort.name}"):
-            module.store.prepare(case, module.recipe)
 
 
 def settings_of(cfg: DictConfig, overrides: Sequence[str] | None = None) -> list[Setting]:

@@ -15,7 +15,6 @@ from glioma_os.stages.build import build, plain
 from glioma_os.stages.publishing import loggers_of
 from glioma_os.stages.segmenter import Segmenter
 from glioma_os.stages.setting import Setting
-from glioma_os.training.fit import fit_segmenter
 from glioma_os.training.gang import LOG, record_fault, run_gang, threads_per_rank
 from glioma_os.training.processes import die_with_parent
 from glioma_os.training.progress import say
@@ -71,6 +70,7 @@ def fit_plan(setting: Setting, plan: FitPlan, parent: Segmenter | None, run: Run
 
     from glioma_os.modules.segmenter import SegmenterModule
     from glioma_os.modules.transfer import TransferPolicy
+    from glioma_os.training.fit import fit_segmenter
     from glioma_os.training.provenance import provenance
 
     schedule = plan.schedule_of(setting)

@@ -6,81 +6,22 @@ import logging
 import shutil
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
 
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.plugins.environments import LightningEnvironment, TorchElasticEnvironment
-from lightning.pytorch.strategies import DDPStrategy, Strategy
 from safetensors.torch import save
 
 from glioma_os.data.segmentation import SegmentationDataModule
-from glioma_os.errors import ConfigError, EnvironmentFault
 from glioma_os.modules.segmenter import SegmenterModule
 from glioma_os.networks.memory import checkpoint_activations
 from glioma_os.training.callbacks import FiniteGuard, FitProgress, SameConfiguration
 from glioma_os.training.checkpoint import AtomicCheckpointIO
-from glioma_os.training.run import Run
+from glioma_os.training.options import TrainerOptions
+from glioma_os.training.run import WEIGHTS, Run
 from glioma_os.volumes.atomic import atomic_write
-
-WEIGHTS = "weights.safetensors"
-
-
-@dataclass(frozen=True)
-class TrainerOptions:
-    """Where and how fits run. `precision` auto = bf16-mixed where the processor or GPU knows bf16, else float32.
-
-    `devices` processes train one network together (DDP). `compile` and `activation_checkpointing` change speed and
-    memory, not what is learnt. `timeout_s`: how long a rank waits for the others.
-    """
-
-    accelerator: str = "cpu"
-    devices: int = 1
-    precision: str = "auto"
-    accumulate: int = 1
-    checkpoint_every: int = 1
-    compile: bool = False
-    activation_checkpointing: bool = False
-    timeout_s: int = 600
-
-    def __post_init__(self) -> None:
-        if self.accelerator not in ("cpu", "gpu"):
-            raise ConfigError("trainer.accelerator", f"{self.accelerator!r} found → cpu or gpu expected", "Correct it")
-        for name in ("devices", "accumulate", "checkpoint_every", "timeout_s"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"trainer.{name}", f"{getattr(self, name)} found → 1 or more expected", "Raise it")
-        if self.accelerator == "gpu" and torch.cuda.device_count() < self.devices:
-            raise EnvironmentFault(
-                "trainer=gpu", f"{torch.cuda.device_count()} GPUs found → {self.devices} expected", "Use trainer=cpu"
-            )
-
-    def resolved_precision(self) -> Any:
-        """A precision Lightning knows."""
-        if self.precision != "auto":
-            return self.precision
-        if self.accelerator == "gpu":
-            return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
-        return "bf16-mixed" if torch.cpu._is_avx512_bf16_supported() else "32-true"
-
-    def autocast(self) -> torch.autocast:
-        """The same precision for inference."""
-        mixed = self.resolved_precision() in ("bf16-mixed", "16-mixed")
-        kind = torch.float16 if self.resolved_precision() == "16-mixed" else torch.bfloat16
-        return torch.autocast("cuda" if self.accelerator == "gpu" else "cpu", kind, enabled=mixed)
-
-    def strategy(self) -> Strategy | str:
-        """One process, or as many as torchrun started."""
-        if self.devices == 1:
-            return "auto"
-        return DDPStrategy(timeout=timedelta(seconds=self.timeout_s), gradient_as_bucket_view=True)
-
-    def device(self) -> torch.device:
-        """Where inference runs."""
-        return torch.device("cuda" if self.accelerator == "gpu" else "cpu")
 
 
 def quiet_lightning() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from glioma_os.errors import EnvironmentFault, IntegrityError
 from glioma_os.volumes.atomic import atomic_write
 
-DONE = "DONE"
+DONE, WEIGHTS = "DONE", "weights.safetensors"
 
 
 def digest(value: Any) -> str:

@@ -57,7 +57,7 @@ def test_a_hospital_without_masks_is_predicted_but_not_trained_on(cohorts, store
 
 
 def dataset(brats, epoch=0, seed=1, **augmentation):
-    volumes = brats.labelled(brats.train_patients)
+    volumes = brats.prepared.labelled(brats.train_patients)
     patch = whole_patch(volumes, 8)
     return PatchDataset(volumes, FOUR, patch, Augmentation(**augmentation), seed, epoch)
 

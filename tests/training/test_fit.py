@@ -9,8 +9,9 @@ from glioma_os.modules.segmenter import SegmenterModule
 from glioma_os.modules.transfer import TransferPolicy
 from glioma_os.networks.segresnet import GliomaSegResNet
 from glioma_os.training.checkpoint import AtomicCheckpointIO
-from glioma_os.training.fit import WEIGHTS, TrainerOptions, fit_segmenter
-from glioma_os.training.run import Run
+from glioma_os.training.fit import fit_segmenter
+from glioma_os.training.options import TrainerOptions
+from glioma_os.training.run import WEIGHTS, Run
 from glioma_os.training.trackers import CURVES, CurveLogger
 from glioma_os.volumes.store import VolumeStore
 
