@@ -36,7 +36,7 @@ def data(cohorts, tmp_path):
     return BratsDataModule(cohorts["brats2020"], store, train_patients=patients[:3], seed=3)
 
 
-def fit(tmp_path, data, name, epochs=3, policy="full", objective=None, stop_after=None):
+def fit(tmp_path, data, name, epochs=3, policy="full", objective=None, stop_after=None, **options):
     torch.manual_seed(0)
     network = GliomaSegResNet(4, init_filters=8, blocks_down=(1, 1, 1), blocks_up=(1, 1), dropout=0.2)
     module = SegmenterModule(network, objective or Bowl(), TransferPolicy(policy), lr=1e-2, seed=5)
@@ -50,7 +50,9 @@ def fit(tmp_path, data, name, epochs=3, policy="full", objective=None, stop_afte
                 raise RuntimeError("killed")
 
         module.on_train_epoch_start = stop
-    fit_segmenter(module, data, run, TrainerOptions(precision="32-true"), epochs, [CurveLogger(run.folder)], "fit")
+    fit_segmenter(
+        module, data, run, TrainerOptions(precision="32-true", **options), epochs, [CurveLogger(run.folder)], "fit"
+    )
     return run
 
 
@@ -118,3 +120,13 @@ def test_learning_lowers_the_objective(tmp_path, data):
     run = fit(tmp_path, data, "learn", epochs=6)
     losses = np.genfromtxt(run.path(CURVES), delimiter=",", names=True)["trainloss"]
     assert losses[-1] < 0.8 * losses[0]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")  # inductor's
+def test_a_compiled_network_learns_the_same_under_the_same_names(tmp_path, data):
+    plain = load_file(fit(tmp_path, data, "plain", epochs=1).path(WEIGHTS))
+    compiled = load_file(fit(tmp_path, data, "compiled", epochs=1, compile=True).path(WEIGHTS))
+    assert set(plain) == set(compiled)
+    apart = sum(float((plain[name] - compiled[name]).square().sum()) for name in plain) ** 0.5
+    assert apart < 1e-2 * sum(float(plain[name].square().sum()) for name in plain) ** 0.5
