@@ -18,6 +18,7 @@ from glioma_os.data.prepared import PreparedCohort
 from glioma_os.errors import ConfigError, DataError
 from glioma_os.records import Case, Extent, FeatureTable
 from glioma_os.stages.build import build, plain
+from glioma_os.training.pages import keep_pages
 from glioma_os.training.progress import track
 from glioma_os.training.run import Run
 from glioma_os.volumes.prepare import Recipe
@@ -55,8 +56,11 @@ class Setting:
 
     @cached_property
     def options(self) -> Any:
-        """Trainer options."""
-        return build(self.cfg.trainer, "trainer")
+        """Trainer options; from here on this process keeps its pages where they say so."""
+        options = build(self.cfg.trainer, "trainer")
+        if options.keep_pages:
+            keep_pages()
+        return options
 
     @cached_property
     def policy(self) -> Any:

@@ -1,0 +1,37 @@
+import subprocess
+import sys
+
+import pytest
+
+CODE = """
+import resource, sys, torch
+from glioma_os.training.pages import keep_pages
+assert not int(sys.argv[1]) or keep_pages()
+torch.set_num_threads(1)
+image = torch.randn(1, 8, 64, 64, 64)
+convolution = torch.nn.Conv3d(8, 8, 3, padding=1)
+with torch.no_grad():
+    for _ in range(3):
+        out = convolution(image).relu()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        out = convolution(image).relu()
+faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+print(faults, float(out.double().sum()))
+"""
+
+
+def run(kept):
+    done = subprocess.run(
+        [sys.executable, "-c", f"import torch; torch.manual_seed(0)\n{CODE}", kept], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    faults, total = done.stdout.split()
+    return int(faults), total
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's")
+def test_kept_pages_are_not_asked_for_again_and_change_no_bit():
+    (given_back, plain), (kept, same) = run("0"), run("1")
+    assert same == plain
+    assert kept < given_back / 10
