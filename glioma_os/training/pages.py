@@ -1,4 +1,4 @@
-"""Memory that goes back and forth: glibc returns a layer's big blocks to the kernel, which clears them anew each time."""
+"""glibc gives a layer's big blocks back to the kernel, which clears them anew for the next one."""
 
 from __future__ import annotations
 
