@@ -2,125 +2,157 @@
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-import numpy as np
+import head_arms
+import network_arms
+import sample_arms
 import torch
-from monai.transforms import (
-    Compose,
-    EnsureChannelFirstd,
-    LoadImaged,
-    NormalizeIntensityd,
-    RandFlipd,
-    RandScaleIntensityd,
-    RandShiftIntensityd,
-    RandSpatialCropd,
-)
-from sksurv.metrics import concordance_index_censored
+from turns import in_turn
 
-from glioma_os.cohorts.brats import BratsCohort
 from glioma_os.cohorts.synthetic import synthetic_cohort
-from glioma_os.data.augmentation import Augmentation
-from glioma_os.data.patches import PatchDataset
-from glioma_os.records import Modality
-from glioma_os.survival.bootstrap import METRICS, Sample, bootstrap_weights
-from glioma_os.volumes.prepare import Recipe
-from glioma_os.volumes.store import VolumeStore
 
-FOUR = tuple(m.value for m in Modality)
-PATCH = (128, 128, 128)
 HERE = Path(__file__).parent
 
 
-def in_turn(arms, rounds):
-    """Median seconds of each arm, taken in turn after one warm-up."""
-    times = {name: [] for name in arms}
-    for lap in range(rounds + 1):
-        for name, arm in arms.items():
-            start = time.perf_counter()
-            arm()
-            if lap:
-                times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(seconds) for name, seconds in times.items()}
+def _command(*words):
+    return lambda: subprocess.run([sys.executable, *words], check=True, capture_output=True)
 
 
-def full_size_cohort(folder):
-    real = Path(os.environ.get("GLIOMA_OS_REAL_DATA", "../shared/data")) / "brats2018"
-    if real.is_dir():
-        return BratsCohort(real), "real full-size cases"
-    return synthetic_cohort("brats2020", folder, 2, 0.7, spacing_mm=1.0), "synthetic full-size cases"
-
-
-def training_sample(folder):
-    cohort, kind = full_size_cohort(folder)
-    cases = cohort.cases()[:4]
-    store = VolumeStore(Path(folder) / "store")
-    recipe = Recipe(FOUR, cohort.label_coding)
-    volumes = [store.open(store.prepare(case, recipe)) for case in cases]
-    ours = PatchDataset(volumes, FOUR, PATCH, Augmentation(), 0, 0)
-    keys = ["image", "label"]
-    bundle = Compose(
-        [
-            LoadImaged(keys),
-            EnsureChannelFirstd(keys),
-            NormalizeIntensityd("image", nonzero=True, channel_wise=True),
-            RandSpatialCropd(keys, PATCH, random_size=False),
-            *[RandFlipd(keys, prob=0.5, spatial_axis=axis) for axis in range(3)],
-            RandScaleIntensityd("image", 0.1, prob=1.0),
-            RandShiftIntensityd("image", 0.1, prob=1.0),
-        ]
+def comparisons(folder):
+    """What, peer, goal (× faster), the peer's arm, ours, rounds, and which share of the work the peer's arm does."""
+    place, few = (folder,), 5
+    yield (
+        "training sample 4×128³",
+        "MONAI bundle transforms",
+        60,
+        sample_arms.monai_plain,
+        place,
+        sample_arms.ours,
+        place,
+        8,
+        1,
     )
-    files = [{"image": [str(c.images[m]) for m in Modality], "label": str(c.label)} for c in cases]
-    turn = iter(range(10_000))
-    arms = {
-        "peer": lambda: bundle(files[next(turn) % len(files)]),
-        "ours": lambda: ours[next(turn) % len(cases)],
-    }
-    return f"training sample 4×128³ ({kind})", "MONAI bundle transforms, plain Dataset", in_turn(arms, 8)
-
-
-def bootstrap(_):
-    rng = np.random.default_rng(0)
-    n, replicates = 600, 200
-    sample = Sample(rng.exponential(400, n), rng.random(n) < 0.8, rng.standard_normal(n))
-    weights = bootstrap_weights(n, replicates, 0)
-
-    def peer():
-        for draw in np.random.default_rng(0).integers(n, size=(replicates, n)):
-            concordance_index_censored(sample.event[draw], sample.time[draw], sample.risk[draw])
-
-    arms = {"peer": peer, "ours": lambda: METRICS["c_index"](sample, weights)}
-    return f"{replicates} bootstrap replicates of C, n = {n}", "scikit-survival in a loop", in_turn(arms, 3)
-
-
-def command_help(_):
-    arms = {
-        "peer": lambda: subprocess.run([sys.executable, "-c", "import torch, lightning, monai"], check=True),
-        "ours": lambda: subprocess.run([sys.executable, "-m", "glioma_os", "--help"], check=True, capture_output=True),
-    }
-    return "`glioma-os --help`", "importing torch, lightning and monai", in_turn(arms, 3)
+    yield (
+        "training sample 4×128³",
+        "MONAI CacheDataset",
+        8,
+        sample_arms.monai_cache,
+        place,
+        sample_arms.ours,
+        place,
+        12,
+        1,
+    )
+    yield (
+        "training sample 4×128³",
+        "TorchIO sampler",
+        15,
+        sample_arms.torchio_queue,
+        place,
+        sample_arms.ours,
+        place,
+        8,
+        1,
+    )
+    yield (
+        "whole case → regions",
+        "the bundle's inference",
+        12,
+        network_arms.bundle_inference,
+        place,
+        network_arms.our_inference,
+        place,
+        3,
+        1,
+    )
+    yield (
+        "whole case → latents",
+        "the bundle's inference",
+        20,
+        network_arms.bundle_inference,
+        place,
+        network_arms.our_latents,
+        place,
+        3,
+        1,
+    )
+    yield (
+        "training step 96³",
+        "fp32 reference",
+        2.5,
+        network_arms.reference_step,
+        place,
+        network_arms.our_step,
+        place,
+        5,
+        1,
+    )
+    yield (
+        "500 MLP heads",
+        "500 Lightning fits",
+        100,
+        head_arms.one_by_one,
+        (few,),
+        head_arms.batched,
+        (head_arms.FITS,),
+        3,
+        few / head_arms.FITS,
+    )
+    yield (
+        "2,000 replicates of C, AUC, IBS, n = 600",
+        "scikit-survival, scikit-learn in a loop",
+        50,
+        head_arms.scikit_survival,
+        (600, 50),
+        head_arms.vectorised,
+        (600, 2000),
+        3,
+        50 / 2000,
+    )
+    yield (
+        "`glioma-os --help`",
+        "importing torch, lightning, monai",
+        8,
+        _command,
+        ("-c", "import torch, lightning, monai"),
+        _command,
+        ("-m", "glioma_os", "--help"),
+        3,
+        1,
+    )
 
 
 def main():
     results = []
-    print("| what | peer | peer, ms | ours, ms | ratio |\n|---|---|---|---|---|")
+    print("| what | peer | peer, ms | ours, ms | ratio | goal |\n|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
-        for measure in (training_sample, bootstrap, command_help):
-            what, peer, seconds = measure(folder)
-            row = {"what": what, "peer": peer, "peer_ms": 1e3 * seconds["peer"], "ours_ms": 1e3 * seconds["ours"]}
+        real = Path(os.environ.get("GLIOMA_OS_REAL_DATA", "../shared/data")) / "brats2018"
+        if not real.is_dir():
+            cohort = synthetic_cohort("brats2020", folder, sample_arms.CASES, 0.7, spacing_mm=1.0)
+            real = next(iter(cohort.cases()[0].images.values())).parents[1]
+        os.environ["GLIOMA_OS_BENCH_CASES"] = str(real)
+        for what, peer, goal, peers, theirs, ours, own, rounds, share in comparisons(folder):
+            seconds = in_turn({"peer": (peers, theirs), "ours": (ours, own)}, rounds)
+            row = {
+                "what": what,
+                "peer": peer,
+                "goal": goal,
+                "peer_ms": 1e3 * seconds["peer"] / share,
+                "ours_ms": 1e3 * seconds["ours"],
+            }
             row["ratio"] = row["peer_ms"] / row["ours_ms"]
             results.append(row)
             print(
-                f"| {what} | {peer} | {row['peer_ms']:.0f} | {row['ours_ms']:.1f} | {row['ratio']:.1f}× |", flush=True
+                f"| {what} | {peer} | {row['peer_ms']:.0f} | {row['ours_ms']:.1f} | {row['ratio']:.1f}× | {goal}× |",
+                flush=True,
             )
-    load, threads = os.getloadavg()[0], torch.get_num_threads()
-    print(f"\nload {load:.1f}, {threads} threads")
-    (HERE / "results.json").write_text(json.dumps({"load": load, "threads": threads, "results": results}, indent=1))
+    told = {"load": os.getloadavg()[0], "threads": torch.get_num_threads(), "results": results}
+    print(f"\nload {told['load']:.1f}, {told['threads']} threads")
+    (HERE / "results.json").write_text(json.dumps(told, indent=1))
 
 
 if __name__ == "__main__":
