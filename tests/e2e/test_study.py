@@ -163,6 +163,12 @@ def test_the_wheel_works_in_an_empty_folder(tmp_path):
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert (empty / done.stdout.strip().splitlines()[-1]).exists()
+    assert (target / "hydra_plugins/glioma_os_launcher.py").exists()
+    swept = subprocess.run(
+        [sys.executable, "-c", code, "-m", "stage=verify", *TINY, "seed=1,2"], cwd=empty, env=environment,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert swept.returncode == 0 and "2 of 2 jobs done" in swept.stderr, swept.stderr[-2000:]
 
 
 def test_the_dashboard_has_what_a_lab_expects(study):
