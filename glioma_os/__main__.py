@@ -59,6 +59,8 @@ def usage() -> str:
             "  glioma-os stage=verify cohort=brats cohort.root=FOLDER  what is wrong with my data?",
             "  glioma-os stage=audit cohort=brats_table cohort.table=CSV other=upenn other.table=CSV",
             "  glioma-os stage=validate train=brats_table train.table=CSV test=upenn test.table=CSV",
+            "  glioma-os -m sweep=transfer_demo                       24 jobs; what they share is trained once",
+            "  glioma-os stage=collect runs=transfer_demo             what each factor of a sweep does",
             "  glioma-os --cfg job experiment=demo                    the whole configuration",
             "",
             NOTICE,

@@ -51,6 +51,12 @@ def plain(node: DictConfig | ListConfig) -> Any:
         ) from fault
 
 
+def plain_groups(cfg: DictConfig, without: tuple[str, ...]) -> dict[str, Any]:
+    """The top level of a configuration as plain values, leaving out what is named."""
+    names = [str(name) for name in cfg if name not in without]
+    return {name: plain(cfg[name]) if OmegaConf.is_config(cfg[name]) else cfg[name] for name in names}
+
+
 def build(node: DictConfig, key: str, **extra: Any) -> Any:
     """The object a node's `_target_` names, built from its other keys (nested targets first) and `extra`.
 

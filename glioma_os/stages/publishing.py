@@ -12,7 +12,7 @@ import pandas as pd
 
 from glioma_os.errors import ConfigError, EnvironmentFault
 from glioma_os.reporting.result_files import PREDICTIONS, SCORES, read_dice, read_scores
-from glioma_os.stages.build import build, plain
+from glioma_os.stages.build import build, plain_groups
 from glioma_os.stages.setting import Setting
 from glioma_os.training.privacy import Pseudonyms, open_config
 from glioma_os.training.progress import say
@@ -49,13 +49,8 @@ def _identity(setting: Setting, run: Run) -> Any:
 
     return Identity(
         run.id, f"{setting.name} {run.stage} {run.id[:6]}", str(setting.cfg.name), run.stage,
-        str(setting.cfg.logger.project), run.folder, open_config(_closed(setting)),
+        str(setting.cfg.logger.project), run.folder, open_config(plain_groups(setting.cfg, ("hydra",))),
     )  # fmt: skip
-
-
-def _closed(setting: Setting) -> Mapping[str, Any]:
-    return {str(name): plain(setting.cfg[name]) if hasattr(setting.cfg[name], "items") or name == "channels"
-            else setting.cfg[name] for name in setting.cfg if name != "hydra"}  # fmt: skip
 
 
 def _publish(setting: Setting, run: Run, page: Callable[[], Any]) -> None:

@@ -10,14 +10,14 @@ from typing import Any
 
 from hydra import compose
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from glioma_os.cohorts.cohort import Cohort
 from glioma_os.cohorts.splits import Folds, make_folds
 from glioma_os.data.prepared import PreparedCohort
 from glioma_os.errors import ConfigError, DataError
 from glioma_os.records import Case, Extent, FeatureTable
-from glioma_os.stages.build import build, plain
+from glioma_os.stages.build import build, plain, plain_groups
 from glioma_os.training.pages import keep_pages
 from glioma_os.training.progress import track
 from glioma_os.training.run import Run
@@ -221,8 +221,7 @@ def settings_of(cfg: DictConfig, overrides: Sequence[str] | None = None) -> list
 
 def study_key(cfg: DictConfig, settings: list[Setting]) -> dict[str, Any]:
     """What a study depends on: its configuration and its cohorts' files, without reading a voxel."""
-    own = {str(name): plain(cfg[name]) if OmegaConf.is_config(cfg[name]) else cfg[name] for name in cfg
-           if name not in ("stage", "paths", "logger", "hydra", "sweep")}  # fmt: skip
+    own = plain_groups(cfg, without=("stage", "paths", "logger", "hydra", "sweep"))
     prints = {}
     for setting in settings:
         cohorts = ["cohort"]
