@@ -123,7 +123,9 @@ def test_a_sweep_over_heads_on_a_table(tmp_path, table):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     assert len(list(tmp_path.glob("runs/survival/study/*/scores.csv"))) == 2
-    assert "cox" in done.stderr and "logistic" in done.stderr and "Δ age" in done.stderr
+    assert "head=cox" in done.stderr and "head=logistic" in done.stderr and "stage=collect runs=" in done.stderr
+    logs = [path.read_text() for path in tmp_path.glob("runs/sweep/study/*/job.log")]
+    assert len(logs) == 2 and all("Δ age" in log for log in logs)
 
 
 def test_a_bad_job_of_a_sweep_does_not_stop_the_others(tmp_path, table):
