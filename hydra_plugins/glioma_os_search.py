@@ -43,8 +43,8 @@ class SearchSweeper(Sweeper):
         """Asks, runs and tells until `n_trials` came to an end; the best trial is said."""
         from glioma_os.training.progress import say
 
-        fixed, space = self._parsed(arguments)
         study = self._study()
+        fixed, space = self._parsed(arguments)
         self._ask_again_what_was_cut_off(study)
         while (left := self.n_trials - self._ended(study)) > 0:
             trials = [study.ask(space) for _ in range(min(self.at_once, left))]
