@@ -20,6 +20,7 @@ from glioma_os.sweeps.compare import Cell, Effect
 
 NAMES = METRIC_NAMES | {f"dice_{region}": f"Dice {region.upper()}" for region in ("tc", "wt", "et")}
 SHOWN = 20  # combinations in a figure
+FEW = 20  # patients, below which a bootstrap is not to be relied on
 
 
 def cell_table(cells: Sequence[Cell]) -> bytes:
@@ -78,6 +79,9 @@ def _metric_page(metric: str, cells: Sequence[Cell], effects: Sequence[Effect]) 
     return {
         "metric": metric, "name": name, "factors": factors, "ranking": ranking,
         "subtitle": f"{best.n} patients a combination, {max(cell.seeds for cell in cells)} seed(s)",
+        "aged": any(not np.isnan(cell.delta_to_age) for cell in cells),
+        "few": f"{best.n} patients: with fewer than {FEW} bootstrap intervals and p are too sure of themselves."
+        if best.n < FEW else "",
         "effects": [_effect_row(effect) for effect in effects],
         "effect_figure": figures.forest(
             [(f"{e.factor}: {e.level} − {e.reference}", e.value, e.low, e.high, e.p_holm < 0.05) for e in effects],
