@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from tests.offline_runs import read_runs
+
 TINY = [
     "stage=segment", "experiment=demo", "settings={}", "synthetic.patients=12", "synthetic.spacing_mm=8",
     "finetuning.from=none", "network.init_filters=8", "pretraining.schedule.epochs=2", "trainer.precision=32-true",
@@ -155,3 +157,12 @@ def test_a_sweep_of_gangs_gives_what_single_runs_give_and_a_crash_stays_alone(tm
         tmp_path / "alone", "trainer=cpu", "trainer.accumulate=2", "seed=1", "pretraining.schedule.lr=1e-3"
     )
     assert distance(alone, swept[1]) < 1e-3 * distance(alone, {name: 0 * alone[name] for name in alone})
+
+
+@pytest.mark.slow
+def test_a_gang_is_one_run_on_the_dashboard(tmp_path):
+    weights_after(tmp_path, "trainer=ddp_cpu", "logger=wandb", "pretraining.holdout=2")
+    ((name, run),) = read_runs(tmp_path / "runs").items()
+    assert (run["job_type"], run["group"], run["config"]["trainer.devices"]) == ("pretrain", "demo", 2)
+    assert sum("train/loss" in row for row in run["history"]) == 2 and "test/dice_wt_high" in run["summary"]
+    assert f"pretrain-{name}" in [artefact["name"] for artefact in run["artefacts"]]
