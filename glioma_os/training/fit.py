@@ -52,9 +52,12 @@ def fit_segmenter(
     if options.compile:
         network.compile()
     trainer = _trainer(run, options, epochs, loggers, title)
-    trainer.fit(module, data, ckpt_path=str(last) if last.exists() else None)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+    try:
+        trainer.fit(module, data, ckpt_path=str(last) if last.exists() else None)
+    except SystemExit as stopped:
+        if trainer.interrupted and stopped.code == 1:  # how Lightning passes on a Ctrl-C
+            raise KeyboardInterrupt from None
+        raise
     if trainer.is_global_zero:
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
         atomic_write(run.path(WEIGHTS), save(state))
