@@ -81,15 +81,16 @@ def spelled_out(argument: str) -> str:
 
 def main() -> None:
     """The console script."""
-    sys.argv[1:] = [spelled_out(argument) for argument in sys.argv[1:]]
-    arguments = sys.argv[1:]
+    multirun = ("-m", "--multirun")  # first of all, since Hydra takes them in no place between two overrides
+    arguments = [spelled_out(argument) for argument in sorted(sys.argv[1:], key=lambda word: word not in multirun)]
+    sys.argv[1:] = arguments
     if any(word in ("-h", "--help", "help") for word in arguments):
         print(usage())
         return
     if "--version" in arguments:
         print(__version__)
         return
-    sys.exit(_exit_code(lambda: _compose_and_run(), multirun="-m" in arguments or "--multirun" in arguments))
+    sys.exit(_exit_code(lambda: _compose_and_run(), multirun=any(word in multirun for word in arguments)))
 
 
 def _compose_and_run() -> None:
