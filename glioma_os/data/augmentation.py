@@ -1,4 +1,4 @@
-"""What is done to a training sample, by its seed alone: MONAI for flips and intensity, TorchIO for MR physics."""
+"""What is done to a training sample, by its seed alone: flips and intensity while reading, TorchIO for MR physics."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from glioma_os.errors import ConfigError
+from glioma_os.volumes.store import Look, StoredVolume
 
 
 @dataclass(frozen=True)
@@ -34,19 +35,6 @@ class Augmentation:
                 raise ConfigError(f"augmentation.{name}", f"{getattr(self, name)} found → 0 to 1", "Correct the value")
 
     @cached_property
-    def _monai(self) -> Any:
-        from monai.transforms import Compose, RandFlipd, RandScaleIntensityd, RandShiftIntensityd
-
-        both = ["image", "regions"]
-        return Compose(
-            [
-                *[RandFlipd(both, prob=self.flip, spatial_axis=axis) for axis in range(3)],
-                RandScaleIntensityd("image", factors=self.scale, prob=1.0),
-                RandShiftIntensityd("image", offsets=self.shift, prob=1.0),
-            ]
-        )
-
-    @cached_property
     def _torchio(self) -> Any:
         import torchio as tio
 
@@ -61,20 +49,26 @@ class Augmentation:
             p=self.physics,
         )
 
-    def __call__(self, image: Tensor, regions: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-        """(C, D, H, W) float32 and (3, D, H, W) → the same shapes; equal seeds give equal samples."""
-        from monai.utils.type_conversion import convert_to_tensor
+    def __call__(
+        self, volume: StoredVolume, corner: tuple[int, ...], size: tuple[int, ...], channels: tuple[str, ...], seed: int
+    ) -> tuple[Tensor, Tensor]:
+        """The window as (C, D, H, W) float32 and its regions (3, D, H, W) uint8; equal seeds give equal samples.
 
+        Flips, scale and shift are done while the voxels are read: one pass instead of five.
+        """
         rng = np.random.default_rng(seed)
+        d, h, w = (bool(axis) for axis in rng.random(3) < self.flip)
+        gain, offset = 1 + self.scale * rng.uniform(-1, 1), self.shift * rng.uniform(-1, 1)
+        mirrored = Look((d, h, w))
+        regions = torch.from_numpy(volume.regions(corner, size, mirrored))
         if self.physics:
-            image = self._with_physics(image, seed)
-        self._monai.set_random_state(seed=int(rng.integers(2**31)))
-        out = self._monai({"image": image, "regions": regions})
-        # MONAI hands back its own tensor type, which costs time in every later operation.
-        image, regions = (convert_to_tensor(out[name], track_meta=False) for name in ("image", "regions"))
+            image = torch.from_numpy(volume.window(corner, size, channels, mirrored))
+            image = self._with_physics(image, seed).mul_(gain).add_(offset)
+        else:
+            image = torch.from_numpy(volume.window(corner, size, channels, Look(mirrored.flips, gain, offset)))
         if self.channel_dropout:
-            image = image * self._kept_channels(len(image), rng)[:, None, None, None]
-        return image.contiguous(), regions.contiguous()
+            image *= self._kept_channels(len(image), rng)[:, None, None, None]
+        return image, regions
 
     def _with_physics(self, image: Tensor, seed: int) -> Tensor:
         import torchio as tio

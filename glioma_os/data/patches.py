@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import BatchSampler, Dataset, Sampler, default_collate
 
 from glioma_os.data.augmentation import Augmentation
 from glioma_os.records import SegmentationBatch
@@ -22,13 +23,16 @@ def whole_patch(volumes: Sequence[StoredVolume], divisor: int) -> tuple[int, int
 
 
 class PatchDataset(Dataset):
-    """One random patch per stored case and epoch, padded with background where the box is smaller."""
+    """One random patch per stored case and epoch, padded with background where the box is smaller.
+
+    `patch` None: each case's own brain box in multiples of `divisor`, as inference sees it.
+    """
 
     def __init__(
-        self, volumes: Sequence[StoredVolume], channels: tuple[str, ...], patch: tuple[int, int, int],
-        augmentation: Augmentation, seed: int, epoch: int,
+        self, volumes: Sequence[StoredVolume], channels: tuple[str, ...], patch: tuple[int, int, int] | None,
+        augmentation: Augmentation, seed: int, epoch: int, divisor: int = 8,
     ) -> None:  # fmt: skip
-        self.volumes, self.channels, self.patch = volumes, channels, patch
+        self.volumes, self.channels, self.patch, self.divisor = volumes, channels, patch, divisor
         self.augmentation, self.seed, self.epoch = augmentation, seed, epoch
 
     def __len__(self) -> int:
@@ -38,14 +42,43 @@ class PatchDataset(Dataset):
         volume = self.volumes[place]
         seed = derive_seed(self.seed, self.epoch, place)
         rng = np.random.default_rng(seed)
+        patch = self.patch or whole_patch([volume], self.divisor)
         corner = tuple(
             int(rng.integers(min(0, size - extent), max(0, size - extent) + 1))
-            for size, extent in zip(volume.shape, self.patch, strict=True)
+            for size, extent in zip(volume.shape, patch, strict=True)
         )
-        image = torch.from_numpy(volume.window(corner, self.patch, self.channels))
-        regions = torch.from_numpy(volume.regions(corner, self.patch))
-        image, regions = self.augmentation(image, regions, derive_seed(seed, 1))
+        image, regions = self.augmentation(volume, corner, patch, self.channels, derive_seed(seed, 1))
         return SegmentationBatch(image, regions, volume.case_id)
+
+
+class PatchLoader:
+    """Batches of an epoch, the next one read by a thread while this one is trained on.
+
+    A thread, not processes: reading is short, and handing a batch between processes costs more than reading it.
+    """
+
+    def __init__(self, dataset: PatchDataset, sampler: Sampler[int], batch_size: int, drop_last: bool) -> None:
+        self.dataset, self.batches = dataset, BatchSampler(sampler, batch_size, drop_last)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[SegmentationBatch]:
+        with ThreadPoolExecutor(1, "patches") as thread:
+            ahead: Future[SegmentationBatch] | None = None
+            for places in self.batches:
+                following = thread.submit(self._batch, places)
+                if ahead is not None:
+                    yield ahead.result()
+                ahead = following
+            if ahead is not None:
+                yield ahead.result()
+
+    def _batch(self, places: list[int]) -> SegmentationBatch:
+        samples = [self.dataset[place] for place in places]
+        if len(samples) == 1:  # a view, not a copy
+            return SegmentationBatch(samples[0].image[None], samples[0].regions[None], [str(samples[0].case_id)])
+        return default_collate(samples)
 
 
 class VolumeDataset(Dataset):

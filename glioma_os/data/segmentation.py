@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from glioma_os.cohorts.cohort import Cohort
 from glioma_os.data.augmentation import Augmentation
-from glioma_os.data.patches import EpochSampler, PatchDataset, VolumeDataset, whole_patch
+from glioma_os.data.patches import EpochSampler, PatchDataset, PatchLoader, VolumeDataset, whole_patch
 from glioma_os.data.prepared import PreparedCohort
 from glioma_os.errors import ConfigError, DataError
 from glioma_os.records import Modality, SegmentationBatch
@@ -22,7 +22,7 @@ class SegmentationDataModule(pl.LightningDataModule):
     """Cases of a cohort, prepared once into the store; `train_patients` are fitted on, `test_patients` held out.
 
     `channels`: the modalities, in the network's order. `patch`: (D, H, W) multiples of `divisor`, or None for the
-    whole brain box. Patients not named are only predicted.
+    whole brain box (of the largest case if `batch_size` is above 1). Patients not named are only predicted.
     """
 
     def __init__(
@@ -50,17 +50,24 @@ class SegmentationDataModule(pl.LightningDataModule):
         for case in self.prepared.waiting():
             self.prepared.store.prepare(case, self.prepared.recipe)
 
-    def train_dataloader(self) -> DataLoader:
+    def train_dataloader(self) -> PatchLoader | DataLoader:
         """Patches of this epoch: order, place and augmentation follow from (seed, epoch), so it resumes exactly."""
         epoch = self.trainer.current_epoch if self.trainer else 0
         volumes = self.prepared.labelled(self.train_patients)
-        d, h, w = whole_patch(volumes, self.divisor) if self.patch is None else self.patch
-        dataset = PatchDataset(volumes, self.channels, (d, h, w), self.augmentation, self.seed, epoch)
+        patch = None
+        if self.patch is not None:
+            d, h, w = self.patch
+            patch = (d, h, w)
+        elif self.batch_size > 1:
+            patch = whole_patch(volumes, self.divisor)
+        dataset = PatchDataset(volumes, self.channels, patch, self.augmentation, self.seed, epoch, self.divisor)
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        return DataLoader(
-            dataset, self.batch_size, sampler=EpochSampler(len(dataset), self.seed, epoch, rank, world),
-            num_workers=self.workers, drop_last=len(dataset) >= self.batch_size * world,
-        )  # fmt: skip
+        sampler = EpochSampler(len(dataset), self.seed, epoch, rank, world)
+        drop_last = len(dataset) >= self.batch_size * world
+        # TorchIO draws from torch's global generator, which the training thread needs for itself.
+        if self.workers or self.augmentation.physics:
+            return DataLoader(dataset, self.batch_size, sampler=sampler, num_workers=self.workers, drop_last=drop_last)
+        return PatchLoader(dataset, sampler, self.batch_size, drop_last)
 
     def test_dataloader(self) -> DataLoader:
         """Held-out patients, whole."""

@@ -21,12 +21,9 @@ class SegmentationNetwork(Protocol):
         """Logits (B, 3, D, H, W)."""
         ...
 
-    def levels(self, image: Tensor) -> list[Tensor]:
-        """The encoder's maps (B, level_channels[i], …), shallow to deep; the last one is the latent."""
-        ...
-
-    def decode_levels(self, levels: list[Tensor]) -> Tensor:
-        """Logits from the encoder's maps: forward(image) = decode_levels(levels(image))."""
+    def whole(self, image: Tensor, decode: bool = True) -> tuple[list[Tensor], Tensor | None]:
+        """A whole case without dropout: the encoder's maps (B, level_channels[i], …), shallow to deep, the last one the
+        latent; and the logits if `decode`."""
         ...
 
     def encoder_stages(self) -> list[list[nn.Module]]:

@@ -20,15 +20,14 @@ def pad_to_divisor(image: Tensor, divisor: int) -> Tensor:
 def segment(network: SegmentationNetwork, image: Tensor) -> Tensor:
     """Region probabilities (B, 3, D, H, W) float32 of whole volumes (B, C, D, H, W) of any size."""
     d, h, w = image.shape[2:]
-    logits = network(pad_to_divisor(image, network.divisor))
+    _, logits = network.whole(pad_to_divisor(image, network.divisor))
+    assert logits is not None
     return torch.sigmoid(logits.float())[:, :, :d, :h, :w]
 
 
 @torch.inference_mode()
 def latents(network: SegmentationNetwork, image: Tensor, pooling_name: str) -> Tensor:
     """Pooled latents (B, F) float32; the decoder runs only if the pooling looks at the predicted tumour."""
-    levels = network.levels(pad_to_divisor(image, network.divisor))
-    tumour = None
-    if pooling_name in NEEDS_TUMOUR:
-        tumour = torch.sigmoid(network.decode_levels(list(levels))[:, 1:2].float())
+    levels, logits = network.whole(pad_to_divisor(image, network.divisor), decode=pooling_name in NEEDS_TUMOUR)
+    tumour = None if logits is None else torch.sigmoid(logits[:, 1:2].float())
     return pooling(pooling_name)([level.float() for level in levels], tumour)

@@ -2,35 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
 from monai.networks.nets import SegResNet
 from torch import Tensor, nn
+
+from glioma_os.errors import ConfigError
+from glioma_os.networks.field import through_field
+from glioma_os.networks.normalization import GROUP_NORM
 
 
 class GliomaSegResNet(SegResNet):
     """83 state-dict keys and, at 16 filters and 4 channels, 4,702,227 parameters: the bundle's `model.pt` fits as is.
 
     `blocks_down` and `blocks_up` are residual blocks a level; the latent has 8 × `init_filters` channels at 1/8.
+    `field`: (D, H, W) voxels of the volumes the network is trained on, where they are larger than the brain box: whole
+    cases are computed on their box alone, with GroupNorm's statistics as in a volume of that size. None = of the box.
+    `channels_last`: the layout of tensors in memory; results differ by rounding.
     """
 
     def __init__(
         self, channels: int, init_filters: int = 16, blocks_down: tuple[int, ...] = (1, 2, 2, 4),
-        blocks_up: tuple[int, ...] = (1, 1, 1), dropout: float = 0.2,
+        blocks_up: tuple[int, ...] = (1, 1, 1), dropout: float = 0.2, field: Sequence[int] | None = None,
+        channels_last: bool = True,
     ) -> None:  # fmt: skip
         super().__init__(
             spatial_dims=3, init_filters=init_filters, in_channels=channels, out_channels=3,
             dropout_prob=dropout or None, blocks_down=tuple(blocks_down), blocks_up=tuple(blocks_up),
+            norm=(GROUP_NORM, {"num_groups": 8}),
         )  # fmt: skip
         self.level_channels = tuple(init_filters * 2**level for level in range(len(blocks_down)))
         self.divisor = 2 ** (len(blocks_down) - 1)
+        if field is not None and (len(field) != 3 or min(field) < 1):
+            raise ConfigError("network.field", f"{list(field)} found → three sizes in voxels", "Correct it or null")
+        self.field = None if field is None else tuple(field)
+        if channels_last:
+            for convolution in self.modules():
+                if isinstance(convolution, nn.Conv3d):
+                    kernel = convolution.weight.data
+                    convolution.weight.data = kernel.contiguous(memory_format=torch.channels_last_3d)
 
-    def levels(self, image: Tensor) -> list[Tensor]:
-        """The encoder's maps, shallow to deep, at 1, 1/2, 1/4 and 1/8."""
+    def whole(self, image: Tensor, decode: bool = True) -> tuple[list[Tensor], Tensor | None]:
+        """A whole case: the encoder's maps, shallow to deep, at 1, 1/2, 1/4 and 1/8, and its logits if `decode`."""
+        if self.field is not None:
+            return through_field(self, image, self.field, decode)
         _, maps = self.encode(image)
-        return maps
-
-    def decode_levels(self, levels: list[Tensor]) -> Tensor:
-        """Logits (B, 3, D, H, W)."""
-        return self.decode(levels[-1], levels[::-1])
+        return maps, self.decode(maps[-1], maps[::-1]) if decode else None
 
     def encoder_stages(self) -> list[list[nn.Module]]:
         """Input convolution and first level together, then one level each."""

@@ -122,9 +122,10 @@ class Setting:
 
     def data(self, cohort: Cohort, channels: tuple[str, ...], schedule: DictConfig, **split: Any) -> Any:
         """A DataModule over that cohort, to be fitted on."""
+        patch = plain(schedule).get("patch") or plain(self.cfg.network).get("field")
         return build(
             self.cfg.data, "data", cohort=cohort, store=self.store, channels=channels, seed=int(self.cfg.seed),
-            spacing_mm=self.cfg.prepare.spacing_mm, patch=plain(schedule).get("patch"),
+            spacing_mm=self.cfg.prepare.spacing_mm, patch=patch,
             batch_size=int(schedule.batch_size), augmentation=build(schedule.augmentation, "schedule.augmentation"),
             **split,
         )  # fmt: skip

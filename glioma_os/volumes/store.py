@@ -29,6 +29,37 @@ def _sources(case: Case, recipe: Recipe) -> list[Path]:
 
 
 @dataclass(frozen=True)
+class Look:
+    """How a window is shown: mirrored axes, and gain · z + offset."""
+
+    flips: tuple[bool, bool, bool] = (False, False, False)
+    gain: float = 1.0
+    offset: float = 0.0
+
+    @property
+    def steps(self) -> tuple[slice, slice, slice]:
+        """The mirroring as slices of (D, H, W)."""
+        d, h, w = (slice(None, None, -1 if flip else 1) for flip in self.flips)
+        return d, h, w
+
+
+PLAIN = Look()
+_SLAB = 4  # planes at a time: what one pass wrote is still in the cache for the next
+
+
+def _scaled(raw: Array, out: Array, factor: np.float32, shift: np.float32, background: np.float32) -> None:
+    """out = factor · raw + shift + background where raw is not 0, background elsewhere."""
+    for start in range(0, len(raw), _SLAB):
+        plane = out[start : start + _SLAB]
+        np.copyto(plane, raw[start : start + _SLAB])
+        brain = plane != 0
+        plane *= factor
+        plane += shift
+        plane *= brain
+        plane += background
+
+
+@dataclass(frozen=True)
 class StoredVolume:
     """A prepared case whose voxels stay on disk until a window of them is read."""
 
@@ -52,25 +83,37 @@ class StoredVolume:
         """Where these modalities lie in the file."""
         return [self.modalities.index(name) for name in modalities]
 
-    def window(self, corner: tuple[int, ...], size: tuple[int, ...], modalities: tuple[str, ...]) -> Array:
-        """z-scores (C, *size) float32 of the window at `corner`; what lies outside the brain box is background, 0."""
+    def window(
+        self, corner: tuple[int, ...], size: tuple[int, ...], modalities: tuple[str, ...], look: Look = PLAIN
+    ) -> Array:
+        """z-scores (C, *size) float32 of the window at `corner`; what lies outside the brain box is background, 0.
+
+        With a `look`: mirrored along its axes, and gain · z + offset, background (offset) included.
+        """
         inside, target = self._overlap(corner, size)
-        out = np.zeros((len(modalities), *size), np.float32)
+        whole = all(stop.stop - stop.start == extent for stop, extent in zip(target, size, strict=True))
+        out = np.empty((len(modalities), *size), np.float32)
+        if not whole:
+            out[...] = look.offset
+        shown = out[(slice(None), *look.steps)]
         for row, channel in enumerate(self.channels(modalities)):
-            raw = self.voxels[(channel, *inside)]
-            z = (raw - np.float32(self.mean[channel])) * np.float32(self.inverse_sd[channel])
-            out[(row, *target)] = np.where(raw != 0, z, np.float32(0))
+            factor = self.inverse_sd[channel] * look.gain
+            _scaled(
+                self.voxels[(channel, *inside)], shown[(row, *target)], np.float32(factor),
+                np.float32(-self.mean[channel] * factor), np.float32(look.offset),
+            )  # fmt: skip
         return out
 
-    def regions(self, corner: tuple[int, ...], size: tuple[int, ...]) -> Array:
-        """(3, *size) uint8 of TC, WT, ET in the window; background outside the box."""
+    def regions(self, corner: tuple[int, ...], size: tuple[int, ...], look: Look = PLAIN) -> Array:
+        """(3, *size) uint8 of TC, WT, ET in the window, mirrored as `look` says; background outside the box."""
         if self.region_bits is None:
             raise IntegrityError(f"case {self.case_id}", "no label stored → a labelled case expected", "Add its mask")
         inside, target = self._overlap(corner, size)
         out = np.zeros((3, *size), np.uint8)
+        shown = out[(slice(None), *look.steps)]
         bits = self.region_bits[inside]
         for row, bit in enumerate((1, 2, 4)):
-            out[(row, *target)] = (bits & bit) != 0
+            np.not_equal(bits & np.uint8(bit), 0, out=shown[(row, *target)], casting="unsafe")
         return out
 
     def volume(self, modalities: tuple[str, ...]) -> Volume:

@@ -5,7 +5,7 @@ import torch
 from glioma_os.data.augmentation import Augmentation
 from glioma_os.data.besta import BestaDataModule
 from glioma_os.data.brats import BratsDataModule
-from glioma_os.data.patches import EpochSampler, PatchDataset, whole_patch
+from glioma_os.data.patches import EpochSampler, PatchDataset, PatchLoader
 from glioma_os.errors import ConfigError, DataError
 from glioma_os.records import SegmentationBatch
 from glioma_os.volumes.store import VolumeStore
@@ -58,8 +58,7 @@ def test_a_hospital_without_masks_is_predicted_but_not_trained_on(cohorts, store
 
 def dataset(brats, epoch=0, seed=1, **augmentation):
     volumes = brats.prepared.labelled(brats.train_patients)
-    patch = whole_patch(volumes, 8)
-    return PatchDataset(volumes, FOUR, patch, Augmentation(**augmentation), seed, epoch)
+    return PatchDataset(volumes, FOUR, None, Augmentation(**augmentation), seed, epoch)
 
 
 @pytest.mark.parametrize("options", [{}, {"physics": 1.0}, {"channel_dropout": 0.5}], ids=str)
@@ -91,22 +90,44 @@ def test_without_augmentation_a_patch_is_the_volume(brats):
     assert int(sample.regions.sum()) == int(volume.regions((0, 0, 0), volume.shape).sum())
 
 
-def test_channel_dropout_never_drops_all():
-    augment = Augmentation(0.0, 0.0, 0.0, channel_dropout=1.0)
-    image, regions = torch.ones(4, 8, 8, 8), torch.zeros(3, 8, 8, 8)
-    kept = [int(augment(image, regions, seed)[0].amax((1, 2, 3)).sum()) for seed in range(20)]
-    assert set(kept) == {1}
+def test_channel_dropout_never_drops_all(brats):
+    samples = dataset(brats, flip=0.0, scale=0.0, shift=0.0, channel_dropout=1.0)
+    assert {int(samples[place].image.abs().amax((1, 2, 3)).bool().sum()) for place in range(8)} == {1}
 
 
-def test_flips_move_image_and_mask_together():
-    image = torch.arange(4 * 8**3, dtype=torch.float32).reshape(4, 8, 8, 8)
-    regions = (image[:3] % 7 == 0).to(torch.uint8)
-    flipped = 0
-    for seed in range(8):
-        out, mask = Augmentation(0.5, 0.0, 0.0)(image, regions, seed)
-        assert torch.equal(mask, (out[:3] % 7 == 0).to(torch.uint8))
-        flipped += not torch.equal(out, image)
-    assert flipped >= 4
+def test_flips_move_image_and_mask_together(brats):
+    plain, mirrored = dataset(brats, flip=0.0, scale=0.0, shift=0.0), dataset(brats, flip=1.0, scale=0.0, shift=0.0)
+    for place in range(4):
+        upright, turned = plain[place], mirrored[place]
+        assert torch.equal(upright.image.flip(1, 2, 3), turned.image)
+        assert torch.equal(upright.regions.flip(1, 2, 3), turned.regions) and upright.regions.any()
+
+
+def test_scale_and_shift_are_one_line_for_all_voxels(brats):
+    plain, changed = dataset(brats, flip=0.0, scale=0.0, shift=0.0)[2], dataset(brats, flip=0.0)[2]
+    gain, offset = np.polyfit(plain.image.numpy().ravel(), changed.image.numpy().ravel(), 1)
+    assert 0.9 <= gain <= 1.1 and -0.1 <= offset <= 0.1 and (gain, offset) != (1, 0)
+    assert torch.allclose(plain.image * gain + offset, changed.image, atol=1e-4)
+
+
+def test_whole_boxes_are_as_inference_sees_them_and_batches_share_the_largest(brats):
+    own = [sample.image.shape for sample in dataset(brats)]
+    assert len(set(own)) > 1
+    brats.batch_size = 2
+    shapes = {batch.image.shape[2:] for batch in brats.train_dataloader()}
+    assert shapes == {torch.Size(np.max([shape[1:] for shape in own], axis=0).tolist())}
+
+
+def test_the_thread_reads_what_the_dataset_holds_and_hands_on_its_fault(brats):
+    samples = dataset(brats)
+    samples.patch = (16, 16, 16)
+    sampler = EpochSampler(len(samples), 1, 0)
+    batches = list(PatchLoader(samples, sampler, 3, drop_last=False))
+    assert [name for batch in batches for name in batch.case_id] == [samples[place].case_id for place in sampler]
+    assert [len(batch.image) for batch in batches] == [3, 3, 2] == [len(batch.regions) for batch in batches]
+    samples.channels = ("t9",)
+    with pytest.raises(ValueError, match="not in tuple"):
+        next(iter(PatchLoader(samples, sampler, 1, drop_last=False)))
 
 
 def test_epoch_orders_differ_and_ranks_are_disjoint():

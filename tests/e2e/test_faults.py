@@ -18,11 +18,16 @@ FIT = [
 pytestmark = pytest.mark.slow
 
 
+def heed_ctrl_c():
+    """A shell's background job ignores SIGINT and hands that down; a user's terminal does not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(home, *overrides):
     return subprocess.Popen(
         [sys.executable, "-m", "glioma_os", *FIT, f"paths.store={home.parent / 'store'}", *overrides],
         env=os.environ | {"GLIOMA_OS_HOME": str(home), "OMP_NUM_THREADS": "1"}, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=heed_ctrl_c, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
 

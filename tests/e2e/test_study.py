@@ -132,13 +132,14 @@ def written(folder):
 def test_a_study_killed_anywhere_ends_like_one_that_was_not(study, tmp_path):
     folder, _ = study
     whole = {p.relative_to(folder): p.read_bytes() for p in folder.glob("runs/survival/demo/*/predictions.csv")}
-    files = written(folder)
+    files, kills = written(folder), 0
     for share in (0.05, 0.3, 0.6, 0.7, 0.8, 0.9, 0.97):
         process = subprocess.Popen([sys.executable, "-m", "glioma_os", "stage=study", *TINY], cwd=tmp_path)
         while written(tmp_path) < share * files and process.poll() is None:
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL, f"finished with {share} of the files"
+        kills += process.wait() == -signal.SIGKILL  # near its end it may be done before the kill lands
+    assert kills >= 5
     assert run(tmp_path, "stage=study", *TINY).returncode == 0
     again = {p.relative_to(tmp_path): p.read_bytes() for p in tmp_path.glob("runs/survival/demo/*/predictions.csv")}
     assert again == whole

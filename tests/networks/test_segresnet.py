@@ -45,7 +45,7 @@ def test_bundle_file_loads_strictly_and_predicts_the_same(tmp_path, suffix):
     assert load_weights(network, path, FOUR, FOUR, md5=md5_of(path)[:8]) == 83
     image = torch.randn(1, 4, 16, 16, 16)
     with torch.no_grad():
-        assert torch.equal(network(image), original(image))
+        assert torch.allclose(network(image), original(image), atol=1e-5)
 
 
 def test_wrong_md5_other_shapes_and_code_are_refused(tmp_path):
@@ -93,12 +93,14 @@ def test_surgery_takes_the_named_slices():
         adapt_channels(state, key, TWO, ("t2",))
 
 
-def test_levels_and_decoder_are_the_forward_pass():
+def test_maps_and_logits_of_a_whole_case_are_the_forward_pass():
     network, image = small(), torch.randn(2, 4, 16, 8, 12)
     with torch.no_grad():
-        levels = network.levels(image)
-        assert tuple(level.shape[1] for level in levels) == network.level_channels
-        assert torch.equal(network.decode_levels(levels), network(image))
+        maps, logits = network.whole(image)
+        assert tuple(level.shape[1] for level in maps) == network.level_channels
+        assert torch.equal(logits, network(image))
+        alone, nothing = network.whole(image, decode=False)
+        assert nothing is None and all(torch.equal(one, other) for one, other in zip(maps, alone, strict=True))
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 8), (9, 13, 7), (5, 16, 11)])

@@ -117,7 +117,7 @@ def test_options_are_checked():
 
 
 def test_learning_lowers_the_objective(tmp_path, data):
-    run = fit(tmp_path, data, "learn", epochs=6)
+    run = fit(tmp_path, data, "learn", epochs=10)
     losses = np.genfromtxt(run.path(CURVES), delimiter=",", names=True)["trainloss"]
     assert losses[-1] < 0.8 * losses[0]
 

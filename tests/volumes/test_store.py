@@ -4,7 +4,7 @@ from concurrent.futures import ProcessPoolExecutor
 import nibabel as nib
 import numpy as np
 import pytest
-from monai.transforms import NormalizeIntensity
+from monai.transforms import Compose, Flip, NormalizeIntensity, ScaleIntensity, ShiftIntensity
 
 from glioma_os.cohorts.brats import BratsCohort
 from glioma_os.errors import ConfigError, DataError, IntegrityError
@@ -12,7 +12,7 @@ from glioma_os.records import Modality
 from glioma_os.volumes.native import to_native
 from glioma_os.volumes.nifti import read_nifti, write_nifti
 from glioma_os.volumes.prepare import Recipe, prepare_case, resample
-from glioma_os.volumes.store import VolumeStore
+from glioma_os.volumes.store import Look, VolumeStore
 
 NAME = "BraTS20_Training_001"
 FOUR = tuple(m.value for m in Modality)
@@ -44,6 +44,18 @@ def test_z_scores_are_monais_and_windows_are_the_volume(case, store):
     assert np.array_equal(stored.regions((0, 0, 0), stored.shape).astype(bool), ours.regions)
     beyond = stored.window((100, 0, 0), (2, 2, 2), FOUR)
     assert not beyond.any()
+
+
+@pytest.mark.parametrize("flips", [(False, False, True), (True, True, False), (True, True, True)], ids=str)
+def test_a_look_is_what_monai_makes_of_the_window(case, store, flips):
+    stored = store.open(store.prepare(case, RECIPE))
+    axes = [axis for axis in range(3) if flips[axis]]
+    theirs = Compose([Flip(axes), ScaleIntensity(None, None, factor=-0.07), ShiftIntensity(0.04, safe=False)])
+    corner, size, look = (-1, 2, 0), (9, 9, 5), Look(flips, 1 - 0.07, 0.04)
+    expected = np.asarray(theirs(stored.window(corner, size, FOUR)))
+    assert np.allclose(stored.window(corner, size, FOUR, look), expected, atol=1e-6)
+    masks = np.asarray(Flip(axes)(stored.regions(corner, size)))
+    assert np.array_equal(stored.regions(corner, size, look), masks) and masks.any()
 
 
 def test_channels_come_in_the_order_asked_for(case, store):

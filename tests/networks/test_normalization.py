@@ -1,0 +1,91 @@
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from glioma_os.errors import ConfigError
+from glioma_os.networks.field import _normalized, through_field
+from glioma_os.networks.normalization import ChannelsLastGroupNorm
+from glioma_os.networks.segresnet import GliomaSegResNet
+
+
+def norms(channels=16, groups=8):
+    torch.manual_seed(0)
+    ours, theirs = ChannelsLastGroupNorm(groups, channels), nn.GroupNorm(groups, channels)
+    nn.init.normal_(theirs.weight)
+    nn.init.normal_(theirs.bias)
+    ours.load_state_dict(theirs.state_dict())
+    return ours, theirs
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5), (torch.bfloat16, 2e-2)]
+)
+@pytest.mark.parametrize("batch", [1, 3])
+def test_gradients_are_torchs(dtype, tolerance, batch):
+    ours, theirs = norms()
+    if dtype is torch.float64:
+        ours, theirs = ours.double(), theirs.double()
+    x = (3 + 2 * torch.randn(batch, 16, 5, 6, 7)).to(dtype)
+    dy = torch.randn(batch, 16, 5, 6, 7).to(dtype)
+    results = []
+    for norm, layout in ((ours, torch.channels_last_3d), (theirs, torch.contiguous_format)):
+        given = x.contiguous(memory_format=layout).requires_grad_()
+        y = norm(given)
+        results.append([y.detach(), *torch.autograd.grad((y * dy).sum(), [given, norm.weight, norm.bias])])
+    for mine, reference in zip(*results, strict=True):
+        assert (mine - reference).abs().max() <= tolerance * reference.abs().max()
+
+
+def test_voxels_left_out_count_as_background():
+    """Reference: the same box inside a whole volume filled with each channel's background value."""
+    norm, _ = norms()
+    background = torch.randn(2, 16)
+    activation = torch.randn(2, 16, 4, 5, 6)
+    whole = background[:, :, None, None, None].expand(2, 16, 8, 9, 10).clone()
+    whole[:, :, 2:6, 2:7, 2:8] = activation
+    expected = F.relu(norm(whole))
+    with torch.no_grad():
+        shifted, outside = _normalized(
+            norm, (activation - background[:, :, None, None, None], background), 8 * 9 * 10 - 4 * 5 * 6
+        )
+    assert torch.allclose(shifted + outside[:, :, None, None, None], expected[:, :, 2:6, 2:7, 2:8], atol=1e-5)
+    assert torch.allclose(outside, expected[:, :, 0, 0, 0], atol=1e-5)
+
+
+def network(field=(64, 64, 64), **options):
+    torch.manual_seed(0)
+    return GliomaSegResNet(4, init_filters=8, blocks_down=(1, 1), blocks_up=(1,), field=field, **options).eval()
+
+
+def test_the_amount_of_padding_makes_no_difference():
+    """Margins are beyond what one voxel can reach; without the field the same two boxes differ."""
+    brain = torch.randn(1, 4, 8, 8, 8)
+    narrow, wide = F.pad(brain, (14,) * 6), F.pad(brain, (22,) * 6)
+    with torch.inference_mode():
+        maps, logits = through_field(network(), narrow, (64, 64, 64), True)
+        more, wider = through_field(network(), wide, (64, 64, 64), True)
+        plain = network(None)
+        apart = (plain(wide)[..., 8:-8, 8:-8, 8:-8] - plain(narrow)).abs().max()
+    assert torch.allclose(wider[..., 8:-8, 8:-8, 8:-8], logits, atol=1e-4)
+    assert torch.allclose(more[1][..., 4:-4, 4:-4, 4:-4], maps[1], atol=1e-4)
+    assert apart > 0.05
+
+
+def test_a_box_in_its_field_is_near_the_whole_volume():
+    """What is left is the trace of the volume's own faces, which the field does not have."""
+    box = F.pad(torch.randn(1, 4, 16, 16, 16), (6,) * 6)
+    with torch.inference_mode():
+        whole = network(None)(F.pad(box, (34,) * 6))[..., 34:-34, 34:-34, 34:-34]
+        in_field = network((96, 96, 96)).whole(box)[1]
+        alone = network(None)(box)
+    assert (in_field - whole).square().mean() < 0.05 * (alone - whole).square().mean()
+
+
+def test_layouts_agree_and_a_wrong_field_is_refused():
+    image = torch.randn(2, 4, 16, 16, 16)
+    with torch.inference_mode():
+        one, other = (network((32, 32, 32), channels_last=last).whole(image)[1] for last in (True, False))
+    assert torch.allclose(one, other, atol=1e-4)
+    with pytest.raises(ConfigError, match="field"):
+        GliomaSegResNet(4, field=(240, 240))
