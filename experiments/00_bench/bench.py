@@ -1,159 +1,201 @@
-"""Peers and ours side by side in one run, in turn, medians: `make bench`. Writes results.json."""
+"""Peers and ours side by side in one run, in turn, medians: `make bench`. Writes results.json, table.md and ratios.svg.
 
+`bench.py samples steps` measures those groups alone and writes nothing.
+"""
+
+import importlib.util
 import json
 import os
 import subprocess
 import sys
 import tempfile
+import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import fit_arms
 import head_arms
+import matplotlib
 import network_arms
 import sample_arms
 import torch
-from turns import in_turn
+from turns import Arm, in_turn
 
 from glioma_os.cohorts.synthetic import synthetic_cohort
 
 HERE = Path(__file__).parent
 
 
+@dataclass(frozen=True)
+class Goal:
+    """`ours` is to be `times` faster than `peer`; both are names of arms."""
+
+    what: str
+    peer: str
+    ours: str
+    times: float
+
+
 def _command(*words):
     return lambda: subprocess.run([sys.executable, *words], check=True, capture_output=True)
 
 
-def comparisons(folder):
-    """What, peer, goal (× faster), the peer's arm, ours, rounds, and which share of the work the peer's arm does."""
-    place, few = (folder,), 5
-    yield (
-        "training sample 4×128³",
-        "MONAI bundle transforms",
-        60,
-        sample_arms.monai_plain,
-        place,
-        sample_arms.ours,
-        place,
-        8,
-        1,
-    )
-    yield (
-        "training sample 4×128³",
-        "MONAI CacheDataset",
-        8,
-        sample_arms.monai_cache,
-        place,
-        sample_arms.ours,
-        place,
-        12,
-        1,
-    )
-    yield (
-        "training sample 4×128³",
-        "TorchIO sampler",
-        15,
-        sample_arms.torchio_queue,
-        place,
-        sample_arms.ours,
-        place,
-        8,
-        1,
-    )
-    yield (
-        "whole case → regions",
-        "the bundle's inference",
-        12,
-        network_arms.bundle_inference,
-        place,
-        network_arms.our_inference,
-        place,
-        3,
-        1,
-    )
-    yield (
-        "whole case → latents",
-        "the bundle's inference",
-        20,
-        network_arms.bundle_inference,
-        place,
-        network_arms.our_latents,
-        place,
-        3,
-        1,
-    )
-    yield (
-        "training step 96³",
-        "fp32 reference",
-        2.5,
-        network_arms.reference_step,
-        place,
-        network_arms.our_step,
-        place,
-        5,
-        1,
-    )
-    yield (
-        "500 MLP heads",
-        "500 Lightning fits",
-        100,
-        head_arms.one_by_one,
-        (few,),
-        head_arms.batched,
-        (head_arms.FITS,),
-        3,
-        few / head_arms.FITS,
-    )
-    yield (
-        "2,000 replicates of C, AUC, IBS, n = 600",
-        "scikit-survival, scikit-learn in a loop",
-        50,
-        head_arms.scikit_survival,
-        (600, 50),
-        head_arms.vectorised,
-        (600, 2000),
-        3,
-        50 / 2000,
-    )
-    yield (
-        "`glioma-os --help`",
-        "importing torch, lightning, monai",
-        8,
-        _command,
-        ("-c", "import torch, lightning, monai"),
-        _command,
-        ("-m", "glioma_os", "--help"),
-        3,
-        1,
+def samples(folder):
+    """Arms, rounds and goals, as of every group below."""
+    arms = {
+        "MONAI bundle transforms": Arm(sample_arms.monai_plain),
+        "MONAI CacheDataset, 2 workers": Arm(sample_arms.monai_cache, (), sample_arms.CASES * sample_arms.LAPS),
+        "TorchIO Queue": Arm(sample_arms.torchio_queue, (), sample_arms.CASES * sample_arms.LAPS),
+        "ours": Arm(sample_arms.ours, (folder,), sample_arms.CASES * sample_arms.LAPS),
+        "ours, half the cases": Arm(
+            sample_arms.ours, (folder, sample_arms.CASES // 2), sample_arms.CASES * sample_arms.LAPS
+        ),
+        "ours, each with TorchIO's MR physics": Arm(sample_arms.ours_with_physics, (folder,)),
+    }
+    times = {"MONAI bundle transforms": 60, "MONAI CacheDataset, 2 workers": 8, "TorchIO Queue": 15}
+    if importlib.util.find_spec("nnunetv2"):
+        arms["nnU-Net v2 crop"] = Arm(sample_arms.nnunet_crop, (folder,), sample_arms.CASES * sample_arms.LAPS)
+        times["nnU-Net v2 crop"] = 5
+    return arms, 6, [Goal("training sample 4×128³", peer, "ours", goal) for peer, goal in times.items()]
+
+
+def cases(folder):
+    arms = {
+        "the bundle's window, fp32": Arm(network_arms.bundle_inference),
+        "regions": Arm(network_arms.our_inference, (folder,)),
+        "latents": Arm(network_arms.our_latents, (folder,)),
+    }
+    peer = "the bundle's window, fp32"
+    return (
+        arms,
+        4,
+        [
+            Goal("whole case → regions", peer, "regions", 12),
+            Goal("whole case → latents", peer, "latents", 20),
+        ],
     )
 
 
-def main():
-    results = []
-    print("| what | peer | peer, ms | ours, ms | ratio | goal |\n|---|---|---|---|---|---|")
+def steps(folder):
+    arms = {"fp32": Arm(network_arms.reference_step), "ours": Arm(network_arms.our_step)}
+    return arms, 6, [Goal("training step 4×96³", "fp32", "ours", 2.5)]
+
+
+def lightning(folder):
+    arms = {
+        "bare loop": Arm(fit_arms.bare_loop, (), fit_arms.STEPS),
+        "a fit": Arm(fit_arms.lightning_fit, (), fit_arms.STEPS),
+    }
+    return arms, 4, []
+
+
+def heads(folder):
+    few, many = 5, head_arms.FITS
+    arms = {
+        "a Lightning fit each": Arm(head_arms.one_by_one, (few,), few / many),
+        "ours": Arm(head_arms.batched, (many,)),
+    }
+    return arms, 3, [Goal("500 MLP heads", "a Lightning fit each", "ours", 100)]
+
+
+def bootstrap(folder):
+    arms = {
+        "scikit-survival in a loop": Arm(head_arms.scikit_survival, (600, 50), 50 / 2000),
+        "ours": Arm(head_arms.vectorised, (600, 2000)),
+    }
+    return arms, 3, [Goal("2,000 replicates of C, AUC, IBS, n = 600", "scikit-survival in a loop", "ours", 50)]
+
+
+def start(folder):
+    arms = {
+        "import torch, lightning, monai": Arm(_command, ("-c", "import torch, lightning, monai")),
+        "ours": Arm(_command, ("-m", "glioma_os", "--help")),
+    }
+    return arms, 4, [Goal("`glioma-os --help`", "import torch, lightning, monai", "ours", 8)]
+
+
+GROUPS = {group.__name__: group for group in (samples, cases, steps, lightning, heads, bootstrap, start)}
+
+
+def table(measured, goals):
+    """One row a goal, then what has no peer."""
+    rows = ["| what | peer | peer, ms | ours, ms | ratio | goal | |", "|---|---|---|---|---|---|---|"]
+    for name, goal in goals:
+        theirs, own = measured[name][goal.peer].ms, measured[name][goal.ours].ms
+        verdict = "reached" if theirs / own >= goal.times else "**missed**"
+        ratio = f"{theirs / own:.1f}× | {goal.times}×"
+        rows.append(f"| {goal.what} | {goal.peer} | {theirs:,.1f} | {own:,.1f} | {ratio} | {verdict} |")
+    return "\n".join(rows + [""] + [line for line in _beside(measured) if line])
+
+
+def _beside(measured):
+    """Costs and memory."""
+    found = measured.get("samples")
+    if found:
+        own, half, cache = (found[n].own_mb for n in ("ours", "ours, half the cases", "MONAI CacheDataset, 2 workers"))
+        n = sample_arms.CASES
+        yield f"- Loader's own memory, {n} cases: CacheDataset {cache:.0f} MB, ours {own:.0f} MB (goal 1/8)."
+        yield f"- Flat in the number of cases: {half:.0f} MB with {n // 2}, {own:.0f} MB with {n}."
+        physics, plain = found["ours, each with TorchIO's MR physics"].ms, found["ours"].ms
+        yield f"- A sample with one of TorchIO's MR artefacts: {physics:.0f} ms against {plain:.1f} ms without."
+    if "lightning" in measured and "steps" in measured:
+        extra = measured["lightning"]["a fit"].ms - measured["lightning"]["bare loop"].ms
+        share = extra / measured["steps"]["ours"].ms
+        yield f"- Lightning, guards, curves, checkpoint: {extra:.1f} ms, {share:.1%} of a step of 96³ (goal 3 %)."
+
+
+def figure(measured, goals, path):
+    """Ratios with their goals, logarithmic."""
+    matplotlib.use("svg")
+    import matplotlib.pyplot as plt
+
+    shown = [(f"{g.what}\nvs {g.peer}", measured[n][g.peer].ms / measured[n][g.ours].ms, g.times) for n, g in goals]
+    canvas, axes = plt.subplots(figsize=(8, 0.55 * len(shown) + 0.8), layout="constrained")
+    for place, (_, ratio, times) in enumerate(reversed(shown)):
+        axes.barh(place, ratio, color="#33669a" if ratio >= times else "#b2543a", height=0.6)
+        axes.plot([times, times], [place - 0.38, place + 0.38], color="black", lw=2)
+        axes.annotate(
+            f"{ratio:.0f}×" if ratio >= 10 else f"{ratio:.1f}×",
+            (ratio, place),
+            (4, -3),
+            textcoords="offset points",
+            fontsize=8,
+        )
+    axes.set(xscale="log", xlabel="times faster; black: the goal", yticks=range(len(shown)))
+    axes.set_yticklabels([label for label, *_ in reversed(shown)], fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    canvas.savefig(path, metadata={"Date": None})
+
+
+def _cases(folder):
+    real = Path(os.environ.get("GLIOMA_OS_REAL_DATA", "../shared/data")) / "brats2018"
+    if real.is_dir():
+        return real, "real"
+    cohort = synthetic_cohort("brats2020", folder, sample_arms.CASES, 0.7, spacing_mm=1.0)
+    return next(iter(cohort.cases()[0].images.values())).parents[1], "drawn"
+
+
+def main(names):
+    began, measured, goals = time.monotonic(), {}, []
     with tempfile.TemporaryDirectory() as folder:
-        real = Path(os.environ.get("GLIOMA_OS_REAL_DATA", "../shared/data")) / "brats2018"
-        if not real.is_dir():
-            cohort = synthetic_cohort("brats2020", folder, sample_arms.CASES, 0.7, spacing_mm=1.0)
-            real = next(iter(cohort.cases()[0].images.values())).parents[1]
-        os.environ["GLIOMA_OS_BENCH_CASES"] = str(real)
-        for what, peer, goal, peers, theirs, ours, own, rounds, share in comparisons(folder):
-            seconds = in_turn({"peer": (peers, theirs), "ours": (ours, own)}, rounds)
-            row = {
-                "what": what,
-                "peer": peer,
-                "goal": goal,
-                "peer_ms": 1e3 * seconds["peer"] / share,
-                "ours_ms": 1e3 * seconds["ours"],
-            }
-            row["ratio"] = row["peer_ms"] / row["ours_ms"]
-            results.append(row)
-            print(
-                f"| {what} | {peer} | {row['peer_ms']:.0f} | {row['ours_ms']:.1f} | {row['ratio']:.1f}× | {goal}× |",
-                flush=True,
-            )
-    told = {"load": os.getloadavg()[0], "threads": torch.get_num_threads(), "results": results}
-    print(f"\nload {told['load']:.1f}, {told['threads']} threads")
-    (HERE / "results.json").write_text(json.dumps(told, indent=1))
+        place, kind = _cases(folder)
+        os.environ["GLIOMA_OS_BENCH_CASES"] = str(place)
+        sample_arms.stored_volumes(folder, sample_arms.CASES)  # once, as by stage=prepare
+        for name in names or GROUPS:
+            arms, rounds, wanted = GROUPS[name](folder)
+            measured[name] = in_turn(arms, rounds)
+            goals += [(name, goal) for goal in wanted]
+            print(*(f"{name}: {arm} {found.ms:,.1f} ms" for arm, found in measured[name].items()), sep="\n", flush=True)
+    minutes, load = (time.monotonic() - began) / 60, os.getloadavg()[0]
+    text = table(measured, goals)
+    text += f"\n- {kind.capitalize()} cases, {torch.get_num_threads()} threads, load {load:.1f}, {minutes:.0f} min.\n"
+    print(f"\n{text}")
+    if not names:
+        told = {name: {arm: asdict(found) for arm, found in arms.items()} for name, arms in measured.items()}
+        (HERE / "results.json").write_text(json.dumps(told, indent=1) + "\n")
+        (HERE / "table.md").write_text(text)
+        figure(measured, goals, HERE / "ratios.svg")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -1,23 +1,20 @@
 """Whole cases and training steps: MONAI's own way, and ours. The network is the bundle's, with random weights."""
 
-import os
-from pathlib import Path
+import contextlib
 
 import torch
 from monai.inferers import SlidingWindowInferer
 from monai.losses import DiceLoss
 from monai.networks.nets import SegResNet
+from sample_arms import FOUR, stored_volumes
 
-from glioma_os.cohorts.brats import BratsCohort
 from glioma_os.networks.inference import latents, segment
 from glioma_os.networks.segresnet import GliomaSegResNet
-from glioma_os.records import Modality
 from glioma_os.training.options import TrainerOptions
 from glioma_os.training.pages import keep_pages
-from glioma_os.volumes.prepare import Recipe
-from glioma_os.volumes.store import VolumeStore
 
-FOUR = tuple(m.value for m in Modality)
+FIELD = (224, 224, 144)  # voxels of the bundle's training patches
+STEP = 96
 
 
 def bundle_network():
@@ -29,23 +26,10 @@ def bundle_network():
 
 def our_network():
     torch.manual_seed(0)
-    return GliomaSegResNet(4)
+    return GliomaSegResNet(4, field=FIELD)
 
 
-def brain_box(folder):
-    """One stored case, as every stage reads it."""
-    cohort = real_cases()
-    store = VolumeStore(Path(folder) / "store")
-    volume = store.open(store.prepare(cohort.cases()[0], Recipe(FOUR, cohort.label_coding)))
-    return torch.from_numpy(volume.window((0, 0, 0), volume.shape, FOUR))[None]
-
-
-def real_cases():
-    """Full-size cases: real ones where they are, drawn ones elsewhere."""
-    return BratsCohort(Path(os.environ["GLIOMA_OS_BENCH_CASES"]))
-
-
-def bundle_inference(folder):
+def bundle_inference():
     """The bundle's evaluator: fp32, one window of 240 × 240 × 160."""
     network, window = bundle_network().eval(), SlidingWindowInferer((240, 240, 160), 1, 0.5)
     image = torch.randn(1, 4, 240, 240, 155)
@@ -57,31 +41,31 @@ def bundle_inference(folder):
     return arm
 
 
-def our_inference(folder):
+def _whole_case(folder, predict):
+    """As experiment=brats4ch has it: the brain box of a stored case, bf16 where the machine knows it."""
     keep_pages()
-    network, image, options = our_network().eval(), brain_box(folder), TrainerOptions()
+    network, options = our_network().eval(), TrainerOptions()
+    (volume,) = stored_volumes(folder, 1)
 
     def arm():
+        image = torch.from_numpy(volume.window((0, 0, 0), volume.shape, FOUR))[None]
         with options.autocast():
-            segment(network, image)
+            predict(network, image)
 
     return arm
+
+
+def our_inference(folder):
+    return _whole_case(folder, segment)
 
 
 def our_latents(folder):
-    keep_pages()
-    network, image, options = our_network().eval(), brain_box(folder), TrainerOptions()
-
-    def arm():
-        with options.autocast():
-            latents(network, image, "mean")
-
-    return arm
+    return _whole_case(folder, lambda network, image: latents(network, image, "mean"))
 
 
 def _step(network, autocast):
     objective, optimizer = DiceLoss(sigmoid=True, squared_pred=True), torch.optim.Adam(network.parameters(), 1e-4)
-    image, regions = torch.randn(1, 4, 96, 96, 96), (torch.rand(1, 3, 96, 96, 96) < 0.1).float()
+    image, regions = torch.randn(1, 4, STEP, STEP, STEP), (torch.rand(1, 3, STEP, STEP, STEP) < 0.1).float()
 
     def arm():
         optimizer.zero_grad()
@@ -93,12 +77,10 @@ def _step(network, autocast):
     return arm
 
 
-def reference_step(folder):
-    import contextlib
-
+def reference_step():
     return _step(bundle_network().train(), contextlib.nullcontext)
 
 
-def our_step(folder):
+def our_step():
     keep_pages()
     return _step(our_network().train(), TrainerOptions().autocast)
