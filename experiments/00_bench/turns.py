@@ -49,20 +49,26 @@ def in_turn(arms, rounds):
     """Name → Arm to name → Measured, taken in turn after one warm-up."""
     context = multiprocessing.get_context("spawn")
     pipes, processes, times, memory = {}, [], {name: [] for name in arms}, {}
-    for name, arm in arms.items():
-        pipes[name], other = context.Pipe()
-        processes.append(context.Process(target=_serve, args=(other, arm)))
-        processes[-1].start()
-        other.close()
-        assert pipes[name].recv() == "ready"
-    for lap in range(rounds + 1):
-        for name, pipe in pipes.items():
-            pipe.send("go")
-            seconds, memory[name] = pipe.recv()
-            if lap:
-                times[name].append(seconds)
-    for pipe in pipes.values():
-        pipe.send("end")
-    for process in processes:
-        process.join()
+    try:
+        for name, arm in arms.items():
+            pipes[name], other = context.Pipe()
+            processes.append(context.Process(target=_serve, args=(other, arm)))
+            processes[-1].start()
+            other.close()
+            assert pipes[name].recv() == "ready"
+        for lap in range(rounds + 1):
+            for name, pipe in pipes.items():
+                pipe.send("go")
+                seconds, memory[name] = pipe.recv()
+                if lap:
+                    times[name].append(seconds)
+        for pipe in pipes.values():
+            pipe.send("end")
+    except BaseException:  # the others would wait for their turn for ever
+        for process in processes:
+            process.terminate()
+        raise
+    finally:
+        for process in processes:
+            process.join()
     return {name: Measured(1e3 * statistics.median(times[name]) / arms[name].units, memory[name]) for name in arms}

@@ -14,12 +14,16 @@ from glioma_os.records import SegmentationBatch
 from glioma_os.seeds import derive_seed
 from glioma_os.volumes.store import StoredVolume
 
+# torch 2.13's bfloat16 gradient of a 3³ convolution on a processor reads memory that was never written where the first
+# size is 2, as it is at some level of a network for patches of 1 or 2 divisors.
+LEAST = 3
+
 
 def whole_patch(volumes: Sequence[StoredVolume], divisor: int) -> tuple[int, int, int]:
-    """The smallest patch (multiples of `divisor`) that holds every brain box."""
+    """The smallest patch (multiples of `divisor`, the first at least LEAST of them) that holds every brain box."""
     largest = np.max([volume.shape for volume in volumes], axis=0)
     d, h, w = (int(-(-size // divisor) * divisor) for size in largest)
-    return d, h, w
+    return max(d, LEAST * divisor), h, w
 
 
 class PatchDataset(Dataset):

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from glioma_os.cohorts.cohort import Cohort
 from glioma_os.data.augmentation import Augmentation
-from glioma_os.data.patches import EpochSampler, PatchDataset, PatchLoader, VolumeDataset, whole_patch
+from glioma_os.data.patches import LEAST, EpochSampler, PatchDataset, PatchLoader, VolumeDataset, whole_patch
 from glioma_os.data.prepared import PreparedCohort
 from glioma_os.errors import ConfigError, DataError
 from glioma_os.records import Modality, SegmentationBatch
@@ -36,6 +36,8 @@ class SegmentationDataModule(pl.LightningDataModule):
             raise ConfigError("schedule.batch_size", f"{batch_size}, workers {workers} found → ≥ 1, ≥ 0", "Correct it")
         if patch is not None and (len(patch) != 3 or any(size < divisor or size % divisor for size in patch)):
             raise ConfigError("schedule.patch", f"{list(patch)} found → three multiples of {divisor}", "Correct it")
+        if patch is not None and patch[0] < LEAST * divisor:
+            raise ConfigError("schedule.patch[0]", f"{patch[0]} found → {LEAST * divisor} or more", "Raise it")
         self.channels = tuple(Modality(name).value for name in channels)
         self.train_patients, self.test_patients = frozenset(train_patients), frozenset(test_patients)
         shared = self.train_patients & self.test_patients
