@@ -58,7 +58,7 @@ def test_a_hospital_without_masks_is_predicted_but_not_trained_on(cohorts, store
 
 def dataset(brats, epoch=0, seed=1, **augmentation):
     volumes = brats.prepared.labelled(brats.train_patients)
-    return PatchDataset(volumes, FOUR, None, Augmentation(**augmentation), seed, epoch)
+    return PatchDataset(volumes, FOUR, None, Augmentation(**augmentation), seed, epoch, brats.divisor)
 
 
 @pytest.mark.parametrize("options", [{}, {"physics": 1.0}, {"channel_dropout": 0.5}], ids=str)
