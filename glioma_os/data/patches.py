@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -17,6 +18,7 @@ from glioma_os.volumes.store import StoredVolume
 # torch 2.13's bfloat16 gradient of a 3³ convolution on a processor reads memory that was never written where the first
 # size is 2, as it is at some level of a network for patches of 1 or 2 divisors.
 LEAST = 3
+AHEAD = 2  # batches read beside training
 
 
 def whole_patch(volumes: Sequence[StoredVolume], divisor: int) -> tuple[int, int, int]:
@@ -56,9 +58,9 @@ class PatchDataset(Dataset):
 
 
 class PatchLoader:
-    """Batches of an epoch, the next one read by a thread while this one is trained on.
+    """Batches of an epoch, the next two read by a thread each while this one is trained on.
 
-    A thread, not processes: reading is short, and handing a batch between processes costs more than reading it.
+    Threads, not processes: reading is short, and handing a batch between processes costs more than reading it.
     """
 
     def __init__(self, dataset: PatchDataset, sampler: Sampler[int], batch_size: int, drop_last: bool) -> None:
@@ -68,15 +70,14 @@ class PatchLoader:
         return len(self.batches)
 
     def __iter__(self) -> Iterator[SegmentationBatch]:
-        with ThreadPoolExecutor(1, "patches") as thread:
-            ahead: Future[SegmentationBatch] | None = None
+        with ThreadPoolExecutor(AHEAD, "patches") as threads:
+            ahead: deque[Future[SegmentationBatch]] = deque()
             for places in self.batches:
-                following = thread.submit(self._batch, places)
-                if ahead is not None:
-                    yield ahead.result()
-                ahead = following
-            if ahead is not None:
-                yield ahead.result()
+                ahead.append(threads.submit(self._batch, places))
+                if len(ahead) > AHEAD:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
 
     def _batch(self, places: list[int]) -> SegmentationBatch:
         samples = [self.dataset[place] for place in places]

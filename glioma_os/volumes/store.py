@@ -98,8 +98,8 @@ class StoredVolume:
         shown = out[(slice(None), *look.steps)]
         for row, channel in enumerate(self.channels(modalities)):
             factor = self.inverse_sd[channel] * look.gain
-            _scaled(
-                self.voxels[(channel, *inside)], shown[(row, *target)], np.float32(factor),
+            _scaled(  # mirrored twice what is written, so once what is read: only one pass runs against the memory
+                self.voxels[(channel, *inside)][look.steps], shown[(row, *target)][look.steps], np.float32(factor),
                 np.float32(-self.mean[channel] * factor), np.float32(look.offset),
             )  # fmt: skip
         return out
@@ -111,9 +111,9 @@ class StoredVolume:
         inside, target = self._overlap(corner, size)
         out = np.zeros((3, *size), np.uint8)
         shown = out[(slice(None), *look.steps)]
-        bits = self.region_bits[inside]
+        bits = np.ascontiguousarray(self.region_bits[inside][look.steps])
         for row, bit in enumerate((1, 2, 4)):
-            np.not_equal(bits & np.uint8(bit), 0, out=shown[(row, *target)], casting="unsafe")
+            np.not_equal(bits & np.uint8(bit), 0, out=shown[(row, *target)][look.steps], casting="unsafe")
         return out
 
     def volume(self, modalities: tuple[str, ...]) -> Volume:
