@@ -92,7 +92,8 @@ def lightning(folder):
 def heads(folder):
     few, many = 5, head_arms.FITS
     arms = {
-        "a Lightning fit each": Arm(head_arms.one_by_one, (few,), few / many),
+        "a Lightning fit each": Arm(head_arms.lightning_fits, (few,), few / many),
+        "ours, one at a time": Arm(head_arms.one_by_one, (few,), few / many),
         "ours": Arm(head_arms.batched, (many,)),
     }
     return arms, 3, [Goal("500 MLP heads", "a Lightning fit each", "ours", 100)]
@@ -138,6 +139,10 @@ def _beside(measured):
         yield f"- Flat in the number of cases: {half:.0f} MB with {n // 2}, {own:.0f} MB with {n}."
         physics, plain = found["ours, each with TorchIO's MR physics"].ms, found["ours"].ms
         yield f"- A sample with one of TorchIO's MR artefacts: {physics:.0f} ms against {plain:.1f} ms without."
+    if "heads" in measured:
+        seconds = {arm: found.ms / 1e3 for arm, found in measured["heads"].items()}
+        alone, together = seconds["ours, one at a time"], seconds["ours"]
+        yield f"- Our own MLP heads: {alone:.0f} s one at a time, {together:.1f} s in one program."
     if "lightning" in measured and "steps" in measured:
         extra = measured["lightning"]["a fit"].ms - measured["lightning"]["bare loop"].ms
         share = extra / measured["steps"]["ours"].ms

@@ -2,9 +2,12 @@
 
 import logging
 
+import lightning.pytorch as pl
 import numpy as np
+import torch
+from torch.utils.data import DataLoader, TensorDataset
 
-FITS, ROWS, COLUMNS = 500, 118, 12
+FITS, ROWS, COLUMNS, STEPS = 500, 118, 12, 150
 
 
 def _tasks(count):
@@ -20,11 +23,40 @@ def _tasks(count):
     return tasks
 
 
+class _Classifier(pl.LightningModule):
+    def __init__(self):
+        super().__init__()
+        layers = torch.nn.Linear(COLUMNS, 16), torch.nn.SiLU(), torch.nn.Dropout(0.1), torch.nn.Linear(16, 2)
+        self.network = torch.nn.Sequential(*layers)
+
+    def training_step(self, batch, batch_idx):
+        inputs, classes = batch
+        return torch.nn.functional.cross_entropy(self.network(inputs), classes)
+
+    def configure_optimizers(self):
+        return torch.optim.AdamW(self.parameters(), lr=0.02, weight_decay=0.1)
+
+
+def lightning_fits(fits):
+    """The usual script: a Trainer per fold and setting, a full-batch DataLoader, an epoch a step; nothing logged."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    quiet = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
+
+    def fit(task):
+        inputs = torch.from_numpy(task.inputs).float()
+        rows = TensorDataset(inputs, torch.from_numpy(task.classes))
+        module = _Classifier()
+        pl.Trainer(max_epochs=STEPS, accelerator="cpu", devices=1, **quiet).fit(module, DataLoader(rows, ROWS))
+        return module.eval().network(torch.from_numpy(task.test_inputs).float()).softmax(-1)
+
+    tasks = _tasks(fits)
+    return lambda: [fit(task) for task in tasks]
+
+
 def one_by_one(fits):
-    """A Lightning fit each, as a notebook has it: the same network, steps and optimizer."""
+    """Our own head, called for each task alone."""
     from glioma_os.fusion.heads.mlp import MLP
 
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     head, tasks = MLP(), _tasks(fits)
     return lambda: [head.fit_predict([task]) for task in tasks]
 

@@ -17,17 +17,22 @@ def _drawn(seed: int, width: int, padded: int, out: int) -> Tensor:
     return weight
 
 
-def _uniform(seeds: Tensor, step: int, rows: int, units: int) -> Tensor:
-    """(M, rows, units) in [0, 1): a hash (splitmix64's mixer) of member seed, step, row and unit.
+def _kept(seeds: Tensor, step: int, rows: int, units: int, dropout: float) -> Tensor:
+    """(M, rows, units) bool, False with a chance of `dropout`: a hash (splitmix64's mixer) of seed, step, row, unit.
 
     A member's draws are the same whatever other members or padding stand beside it.
     """
     row = torch.arange(rows, device=seeds.device)[:, None]
     unit = torch.arange(units, device=seeds.device)
-    mixed = seeds[:, None, None] * 0x9E3779B97F4A7C1 + step * 0x1B873593 + row * 0x2545F4914F6CDD1 + unit * 0x5851F42D
-    for shift, factor in ((30, -0x40A7B892E31B1A47), (27, -0x6B2FB644ECCEEE15), (31, 1)):
-        mixed = (mixed ^ (mixed >> shift)) * factor
-    return (mixed & ((1 << 53) - 1)).double() / (1 << 53)
+    places = step * 0x1B873593 + row * 0x2545F4914F6CDD1 + unit * 0x5851F42D
+    mixed = seeds[:, None, None] * 0x9E3779B97F4A7C1 + places
+    shifted = torch.empty_like(mixed)
+    for shift, factor in ((30, -0x40A7B892E31B1A47), (27, -0x6B2FB644ECCEEE15), (31, None)):
+        mixed ^= torch.bitwise_right_shift(mixed, shift, out=shifted)
+        if factor is not None:
+            mixed *= factor
+    mixed &= (1 << 53) - 1
+    return mixed >= math.ceil(dropout * (1 << 53))
 
 
 class BatchedMLP(nn.Module):
@@ -52,8 +57,8 @@ class BatchedMLP(nn.Module):
         """`step` numbers the dropout mask; in eval mode nothing is dropped."""
         hidden = nn.functional.silu(torch.baddbmm(self.first_bias, inputs, self.first_weight))
         if self.training and self.dropout:
-            drawn = _uniform(self.get_buffer("seeds"), step, hidden.shape[1], hidden.shape[2])
-            hidden = hidden * (drawn >= self.dropout) / (1 - self.dropout)
+            kept = _kept(self.get_buffer("seeds"), step, hidden.shape[1], hidden.shape[2], self.dropout)
+            hidden = hidden * (kept * (1 / (1 - self.dropout))).to(hidden)
         return torch.baddbmm(self.last_bias, hidden, self.last_weight)
 
     def penalty(self) -> Tensor:
