@@ -27,7 +27,12 @@ check: setup  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: setup  ## peers and ours side by side
+$(VENV)/.peers: $(STAMP)
+	$(BIN)/pip install -q -c constraints.txt -e '.[bench]'
+	$(BIN)/pip install -q -c constraints.txt --no-deps nnunetv2
+	@touch $@
+
+bench: $(VENV)/.peers  ## peers and ours side by side, goal by goal
 	$(BIN)/python experiments/00_bench/bench.py
 
 clean:  ## remove what runs made; the environment stays
