@@ -20,7 +20,7 @@ WAYS = ("box in its field, as shipped", "box in its field, fp32", "box alone, fp
 
 def _images(volume, channels, field):
     """The brain box, and the volume of `field` voxels with the box in its middle, from `corner` on."""
-    corner = [(extent - size) // 2 for size, extent in zip(volume.shape, field, strict=True)]
+    corner = [(extent - size) // 16 * 8 for size, extent in zip(volume.shape, field, strict=True)]
     box = volume.window((0, 0, 0), volume.shape, channels)
     whole = volume.window(tuple(-place for place in corner), field, channels)
     place = tuple(slice(start, start + size) for start, size in zip(corner, volume.shape, strict=True))
