@@ -1,4 +1,4 @@
-"""Brain box against the whole volume, with a network trained on volumes of network.field: regions and latents.
+"""Brain box against the whole volume, with a network trained on volumes of network.field: regions and deepest map.
 
 `agreement.py OVERRIDES`: the overrides of the glioma-os command whose pre-training is judged, network.field among them.
 """
@@ -10,7 +10,7 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from glioma_os.__main__ import config_folder
-from glioma_os.networks.inference import latents, segment
+from glioma_os.networks.inference import pad_to_divisor, segment
 from glioma_os.stages.fitting import pretrain
 from glioma_os.stages.setting import Setting
 from glioma_os.volumes.dice import dice
@@ -27,6 +27,12 @@ def _images(volume, channels, field):
     return torch.from_numpy(box)[None], torch.from_numpy(whole)[None], place
 
 
+@torch.inference_mode()
+def _deepest(network, image):
+    levels, _ = network.whole(pad_to_divisor(image, network.divisor), decode=False)
+    return levels[-1]
+
+
 def main(overrides):
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
         setting = Setting(compose("config", overrides=overrides))
@@ -39,23 +45,24 @@ def main(overrides):
     reference = []
     for volume in data.volumes(frozenset(case.patient_id for case in data.cases()) - seen):
         box, whole, place = _images(volume, segmenter.channels, field)
+        ends = [(axis.start, axis.stop) for axis in place]
         own = volume.regions((0, 0, 0), volume.shape).astype(bool)
         network.field = None
         truth = (segment(network, whole)[0] >= 0.5).numpy()
         inside = truth[(slice(None), *place)]
-        vector = latents(network, whole, "mean_max_std")
+        deepest = _deepest(network, whole)[(..., *(slice(start // 8, -(-stop // 8)) for start, stop in ends))]
         reference.append([*dice(inside, own), truth.sum() - inside.sum()])
         for way in WAYS:
             network.field = None if "alone" in way else field
             with torch.autocast("cpu", torch.bfloat16, enabled="shipped" in way):
                 mask = (segment(network, box)[0] >= 0.5).numpy()
-                other = latents(network, box, "mean_max_std")
+                other = _deepest(network, box).float()
             found[way].append(dice(mask, inside))
-            apart[way].append(float((other - vector).norm() / vector.norm()))
+            apart[way].append(float((other - deepest).norm() / deepest.norm()))
     tc, wt, et, beyond = np.mean(reference, axis=0)
     print(f"{len(reference)} held-out cases. The whole volume's Dice with the experts: WT {wt:.3f}, TC {tc:.3f},")
     print(f"ET {et:.3f}; {beyond:.0f} voxels a case outside the brain box.\n")
-    print("| against the whole volume in fp32 | WT | TC | ET | latents apart |")
+    print("| against the whole volume in fp32 | WT | TC | ET | deepest map apart |")
     print("|---|---|---|---|---|")
     for way in WAYS:
         values = np.array(found[way])

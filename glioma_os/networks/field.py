@@ -1,14 +1,16 @@
-"""A brain box through the network as if it lay in a larger volume of background, of which nothing is computed.
+"""A brain box through the network as if it lay in a larger volume of background, of which next to nothing is computed.
 
-Outside the box every activation is one number a channel, so it enters GroupNorm's statistics as that number times the
-voxels left out. What is carried from layer to layer is `shifted` = activation − that number: 0 outside, so the zero
-padding of a convolution is the background.
+Far from the box every activation is one number a channel, but for a rim along the volume's own faces, where the zero
+padding of convolutions is not the background. What is carried from layer to layer is
+- `shifted` = activation of the box − that number: 0 outside, so the zero padding of a convolution is the background;
+- `background`, the number itself;
+- `rim`, the activation of an empty volume with the same faces and its middle left out, for GroupNorm's statistics.
 """
 
 from __future__ import annotations
 
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from monai.networks.nets import SegResNet
@@ -16,7 +18,22 @@ from torch import Tensor, nn
 
 from glioma_os.networks.normalization import affine, channel_moments, group_statistics
 
-Shifted = tuple[Tensor, Tensor]  # activation − background (B, C, D, H, W); background (B, C) float32
+RIM = 64  # voxels a side of the empty volume: at 1/8, four from each face are seen
+
+
+class _State(NamedTuple):
+    """(B, C, d, h, w); (B, C) float32; (B, C, d', h', w')."""
+
+    shifted: Tensor
+    background: Tensor
+    rim: Tensor
+
+
+class _Level(NamedTuple):
+    """Voxels of the whole field, and how many each voxel of the rim stands for, flat, float64."""
+
+    voxels: int
+    weights: Tensor
 
 
 def through_field(
@@ -24,68 +41,89 @@ def through_field(
 ) -> tuple[list[Tensor], Tensor | None]:
     """Encoder maps of the box and, if `decode`, logits, with the statistics of a volume of `field` (D, H, W) voxels.
 
-    `image` (B, C, d, h, w), 0 outside the brain. Beyond the field nothing is assumed, so its own faces leave no trace.
+    `image` (B, C, d, h, w), 0 outside the brain, in multiples of what the network divides. Where the box lies in the
+    field makes no difference: faces and brain do not feel each other.
     """
-    missing = max(0, prod(field) - image[0, 0].numel())
-    outside = [missing / 8**level for level in range(len(network.down_layers))]
+    divisor = 2 ** (len(network.down_layers) - 1)
+    sizes = [max(-(-size // divisor) * divisor, own) for size, own in zip(field, image.shape[2:], strict=True)]
+    small = [min(size, RIM) for size in sizes]
+    plan = [_level(sizes, small, 2**level, image.device) for level in range(len(network.down_layers))]
     background = image.new_zeros((len(image), network.init_filters), dtype=torch.float32)
-    state, levels = (network.convInit(image), background), []
+    empty = image.new_zeros((*image.shape[:2], *small))
+    state, levels = _State(network.convInit(image), background, network.convInit(empty)), []
     for level, (first, *blocks) in enumerate(network.down_layers):
         state = _convolved(first, state) if level else state
         for block in blocks:
-            state = _block(block, state, outside[level])
+            state = _block(block, state, plan[level])
         levels.append(state)
-    maps = [shifted + _spread(value, shifted) for shifted, value in levels]
-    return maps, _decoded(network, levels, outside) if decode else None
+    maps = [state.shifted + _spread(state.background, state.shifted) for state in levels]
+    return maps, _decoded(network, levels, plan) if decode else None
 
 
-def _decoded(network: SegResNet, levels: list[Shifted], outside: list[float]) -> Tensor:
+def _level(sizes: list[int], small: list[int], scale: int, device: torch.device) -> _Level:
+    """The middle plane of each axis of the rim stands for all that was left out."""
+    axes = []
+    for size, own in zip(sizes, small, strict=True):
+        axis = torch.ones(own // scale, dtype=torch.float64, device=device)
+        axis[len(axis) // 2] += (size - own) // scale
+        axes.append(axis)
+    d, h, w = axes
+    return _Level(prod(size // scale for size in sizes), (d[:, None, None] * h[:, None] * w).flatten())
+
+
+def _decoded(network: SegResNet, levels: list[_State], plan: list[_Level]) -> Tensor:
     state = levels[-1]
     for place, ((narrow, enlarge), blocks) in enumerate(zip(network.up_samples, network.up_layers, strict=True)):
         level = len(levels) - 2 - place
-        shifted, background = _convolved(narrow, state)
-        state = enlarge(shifted).add_(levels[level][0]), background + levels[level][1]
+        deep, skip = _convolved(narrow, state), levels[level]
+        state = _State(
+            enlarge(deep.shifted).add_(skip.shifted),
+            deep.background + skip.background,
+            enlarge(deep.rim).add_(skip.rim),
+        )
         for block in blocks:
-            state = _block(block, state, outside[level])
+            state = _block(block, state, plan[level])
     norm, _, last = network.conv_final
-    shifted, background = _convolved(last, _normalized(norm, state, outside[0]))
+    shifted, background, _ = _convolved(last, _normalized(norm, state, plan[0]))
     return shifted + _spread(background, shifted)
 
 
-def _block(block: Any, state: Shifted, outside: float) -> Shifted:
-    inner = _convolved(block.conv1, _normalized(block.norm1, state, outside))
-    shifted, background = _convolved(block.conv2, _normalized(block.norm2, inner, outside))
-    return shifted.add_(state[0]), background + state[1]
+def _block(block: Any, state: _State, level: _Level) -> _State:
+    inner = _convolved(block.conv1, _normalized(block.norm1, state, level))
+    shifted, background, rim = _convolved(block.conv2, _normalized(block.norm2, inner, level))
+    return _State(shifted.add_(state.shifted), background + state.background, rim.add_(state.rim))
 
 
-def _convolved(layer: Any, state: Shifted) -> Shifted:
+def _convolved(layer: Any, state: _State) -> _State:
     """A bias is in the first part, and is the same everywhere."""
-    return layer(state[0]), state[1] @ layer.conv.weight.float().sum((2, 3, 4)).T
+    background = state.background @ layer.conv.weight.float().sum((2, 3, 4)).T
+    return _State(layer(state.shifted), background, layer(state.rim))
 
 
 def _spread(value: Tensor, like: Tensor) -> Tensor:
     return value.to(like.dtype)[:, :, None, None, None]
 
 
-def _normalized(norm: nn.GroupNorm, state: Shifted, outside: float) -> Shifted:
-    """ReLU(GroupNorm(activation)) with `outside` further voxels of background, one sample after the other."""
-    parts = [_one(norm, state[0][row : row + 1], state[1][row].double(), outside) for row in range(len(state[0]))]
-    shifted = parts[0][0] if len(parts) == 1 else torch.cat([part[0] for part in parts])
-    return shifted, torch.stack([part[1] for part in parts])
+def _normalized(norm: nn.GroupNorm, state: _State, level: _Level) -> _State:
+    """ReLU(GroupNorm(activation)) with the statistics of the whole field, one sample after the other."""
+    parts = [_one(norm, _State(*(part[row : row + 1] for part in state)), level) for row in range(len(state.shifted))]
+    return parts[0] if len(parts) == 1 else _State(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 
-def _one(norm: nn.GroupNorm, shifted: Tensor, background: Tensor, outside: float) -> Shifted:
-    inside = shifted[0, 0].numel()
-    mean, square = channel_moments(shifted)
-    square = square + 2 * background * mean + background**2
-    mean = mean + background
+def _one(norm: nn.GroupNorm, state: _State, level: _Level) -> _State:
+    """Sums over the field: of the empty field, and what the box has in place of background."""
+    share = state.shifted[0, 0].numel() / level.voxels
+    background = state.background[0].double()
+    mean, square = channel_moments(state.shifted)
+    rim = state.rim[0].flatten(1).double()
     mu, inverse = group_statistics(
         norm,
-        (inside * mean + outside * background) / (inside + outside),
-        (inside * square + outside * background**2) / (inside + outside),
+        share * mean + rim @ level.weights / level.voxels,
+        share * (square + 2 * background * mean) + rim.square() @ level.weights / level.voxels,
     )
     slope = norm.weight * inverse
-    line = background * slope + norm.bias - mu * slope
-    after = line.clamp(min=0)
-    out = affine(shifted, slope, line - after)
-    return out.clamp_(min=_spread(-after[None], out)), after.float()
+    line = norm.bias - mu * slope
+    after = (background * slope + line).clamp(min=0)
+    shifted = affine(state.shifted, slope, background * slope + line - after)
+    rim = affine(state.rim, slope, line).clamp_(min=0)
+    return _State(shifted.clamp_(min=_spread(-after[None], shifted)), after.float()[None], rim)

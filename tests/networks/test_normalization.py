@@ -4,7 +4,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from glioma_os.errors import ConfigError
-from glioma_os.networks.field import _normalized, through_field
+from glioma_os.networks.field import _level, _normalized, _State, through_field
 from glioma_os.networks.normalization import ChannelsLastGroupNorm
 from glioma_os.networks.segresnet import GliomaSegResNet
 
@@ -37,20 +37,27 @@ def test_gradients_are_torchs(dtype, tolerance, batch):
         assert (mine - reference).abs().max() <= tolerance * reference.abs().max()
 
 
-def test_voxels_left_out_count_as_background():
-    """Reference: the same box inside a whole volume filled with each channel's background value."""
+def test_statistics_are_those_of_the_whole_field():
+    """Reference: the box inside a whole volume of background, whose faces differ, as their padding makes them."""
     norm, _ = norms()
     background = torch.randn(2, 16)
-    activation = torch.randn(2, 16, 4, 5, 6)
-    whole = background[:, :, None, None, None].expand(2, 16, 8, 9, 10).clone()
+    empty = background[:, :, None, None, None].expand(2, 16, 8, 9, 10).clone()
+    for axis in (2, 3, 4):
+        for face in (0, -1):
+            empty.select(axis, face).add_(torch.randn(2, 16, 1, 1))
+    whole, activation = empty.clone(), torch.randn(2, 16, 4, 5, 6)
     whole[:, :, 2:6, 2:7, 2:8] = activation
     expected = F.relu(norm(whole))
+    rim = empty[:, :, [0, 1, 7]][:, :, :, [0, 1, 8]][..., [0, 1, 9]]
     with torch.no_grad():
-        shifted, outside = _normalized(
-            norm, (activation - background[:, :, None, None, None], background), 8 * 9 * 10 - 4 * 5 * 6
+        shifted, outside, faces = _normalized(
+            norm,
+            _State(activation - background[:, :, None, None, None], background, rim),
+            _level([8, 9, 10], [3, 3, 3], 1, norm.weight.device),
         )
     assert torch.allclose(shifted + outside[:, :, None, None, None], expected[:, :, 2:6, 2:7, 2:8], atol=1e-5)
-    assert torch.allclose(outside, expected[:, :, 0, 0, 0], atol=1e-5)
+    assert torch.allclose(faces[:, :, 0, 0, 0], expected[:, :, 0, 0, 0], atol=1e-5)
+    assert torch.allclose(faces[:, :, 1, 1, 1], outside, atol=1e-5)
 
 
 def network(field=(64, 64, 64), **options):
@@ -72,14 +79,17 @@ def test_the_amount_of_padding_makes_no_difference():
     assert apart > 0.05
 
 
-def test_a_box_in_its_field_is_near_the_whole_volume():
-    """What is left is the trace of the volume's own faces, which the field does not have."""
-    box = F.pad(torch.randn(1, 4, 16, 16, 16), (6,) * 6)
+def test_a_box_in_its_field_is_as_in_the_whole_volume():
+    """Brain, box, and faces are further apart than this network reaches, so nothing is left out."""
+    box = F.pad(torch.randn(1, 4, 8, 8, 8), (20,) * 6)
     with torch.inference_mode():
-        whole = network(None)(F.pad(box, (34,) * 6))[..., 34:-34, 34:-34, 34:-34]
-        in_field = network((96, 96, 96)).whole(box)[1]
+        maps, whole = network(None).whole(F.pad(box, (24,) * 6))
+        in_field, logits = network((96, 96, 96)).whole(box)
         alone = network(None)(box)
-    assert (in_field - whole).square().mean() < 0.05 * (alone - whole).square().mean()
+    inside = whole[..., 24:-24, 24:-24, 24:-24]
+    assert torch.allclose(logits, inside, atol=1e-4)
+    assert torch.allclose(in_field[1], maps[1][..., 12:-12, 12:-12, 12:-12], atol=1e-4)
+    assert (alone - inside).abs().max() > 0.05
 
 
 def test_layouts_agree_and_a_wrong_field_is_refused():
