@@ -11,7 +11,7 @@ torch.set_num_threads(1)
 image = torch.randn(1, 8, 64, 64, 64)
 convolution = torch.nn.Conv3d(8, 8, 3, padding=1)
 with torch.no_grad():
-    for _ in range(8):  # the heap grows for some passes
+    for _ in range(24):  # the heap grows for some passes
         out = convolution(image).relu()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(16):
