@@ -42,7 +42,8 @@ class Combat:
             own = self.sites.index(self.reference)
             self.grand = coefficients[own]
             variance = (residual[place == self.reference] ** 2).mean(axis=0)
-        self.spread = np.sqrt(np.where(variance > 0, variance, 1.0))
+        rounding = np.square(features).mean(axis=0) * 1e-24  # what is left of a constant feature, on some processors
+        self.spread = np.sqrt(np.where(variance > rounding, variance, 1.0))
         self.slopes = coefficients[len(self.sites) :]
         scaled = self._scaled(features, covariates)
         self.shift, self.scale = np.zeros((2, len(self.sites), features.shape[1]))
@@ -91,7 +92,7 @@ def _posterior(scaled: Array) -> tuple[Array, Array]:
         squares = ((scaled - new_shift) ** 2).sum(axis=0)
         new_scale = (0.5 * squares + b) / (n / 2 + a - 1)
         moved = max(
-            np.abs(new_shift - shift).max() / max(np.abs(shift).max(), 1e-12), np.abs(new_scale / scale - 1).max()
+            np.abs(new_shift - shift).max() / max(np.abs(shift).max(), 1e-12), np.abs(scale / new_scale - 1).max()
         )
         shift, scale = new_shift, new_scale
         if moved < 1e-8:

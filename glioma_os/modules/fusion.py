@@ -1,11 +1,13 @@
-"""The LightningModule of the fusion heads: every member of a batched fit in one step."""
+"""The LightningModule of the fusion heads: every member of a batched fit in one step, block by block."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 
 from glioma_os.networks.heads import BatchedMLP
@@ -16,7 +18,7 @@ Objective = Callable[[Tensor, FusionBatch], Tensor]
 
 def cross_entropy(output: Tensor, batch: FusionBatch) -> Tensor:
     """Mean loss of each member's weighted rows, (M,). `target[..., 0]` is the class number."""
-    chosen = output.log_softmax(dim=-1).gather(-1, batch.target[..., :1].long()).squeeze(-1)
+    chosen = output.mT.log_softmax(dim=1).gather(1, batch.target[..., :1].long().mT).squeeze(1)
     return -(batch.weight * chosen).sum(dim=1) / batch.weight.sum(dim=1).clamp(min=1)
 
 
@@ -34,22 +36,41 @@ def cox(output: Tensor, batch: FusionBatch) -> Tensor:
 
 
 class FusionModule(LightningModule):
-    """Full-batch Adam on the sum of the members' losses, so no member feels another.
+    """Full-batch Adam on blocks of members; no member feels another.
 
-    `weight_decay` (M,) multiplies half the squared weights of its member.
+    `weight_decay` (M,), over all blocks, multiplies half the squared weights of its member. `each` maps a function over
+    blocks, as `map` does: a thread pool's does several at a time.
     """
 
     def __init__(
-        self, network: BatchedMLP, objective: Objective, weight_decay: Tensor, learning_rate: float = 0.02
-    ) -> None:
+        self, networks: Sequence[BatchedMLP], objective: Objective, weight_decay: Tensor, learning_rate: float = 0.02,
+        each: Callable[..., Iterable[Tensor]] = map,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.network, self.objective, self.learning_rate = network, objective, learning_rate
+        self.networks = torch.nn.ModuleList(networks)
+        self.objective, self.learning_rate, self.each = objective, learning_rate, each
         self.register_buffer("weight_decay", weight_decay)
+        self.automatic_optimization = False  # a graph over all blocks would be walked by one thread
 
-    def training_step(self, batch: FusionBatch, batch_idx: int) -> Tensor:
-        """One step of every member."""
-        loss = self.objective(self.network(batch.features, step=self.global_step), batch)
-        return (loss + self.get_buffer("weight_decay") / 2 * self.network.penalty()).sum()
+    def training_step(self, batch: list[FusionBatch], batch_idx: int) -> Tensor:
+        """One step of every member; `batch` has one FusionBatch a block."""
+        optimizer = self.optimizers()
+        assert isinstance(optimizer, LightningOptimizer)
+        optimizer.zero_grad()
+        loss = self.gradients(batch, self.global_step)
+        optimizer.step()
+        return loss
+
+    def gradients(self, batch: list[FusionBatch], step: int) -> Tensor:
+        """Adds to every parameter's gradient; the sum of the members' losses. `step` numbers the dropout masks."""
+        decays = self.get_buffer("weight_decay").split([len(network.get_buffer("seeds")) for network in self.networks])
+        losses = self.each(partial(self._backward, step=step), self.networks, batch, decays)
+        return torch.stack(list(losses)).sum()
+
+    def _backward(self, network: BatchedMLP, batch: FusionBatch, decay: Tensor, step: int) -> Tensor:
+        loss = (self.objective(network(batch.features, step), batch) + decay / 2 * network.penalty()).sum()
+        loss.backward()
+        return loss.detach()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam is elementwise: batching members leaves each one's path as it is."""

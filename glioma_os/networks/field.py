@@ -9,20 +9,23 @@ padding of convolutions is not the background. What is carried from layer to lay
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import Any, NamedTuple
 
 import torch
 from monai.networks.nets import SegResNet
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from glioma_os.networks.normalization import affine, channel_moments, group_statistics
 
 RIM = 64  # voxels a side of the empty volume: at 1/8, four from each face are seen
+MARGINS = (0, 0, 1, 2)  # voxels of field around the box, a level each: what the brain leaves outside it comes back in
 
 
 class _State(NamedTuple):
-    """(B, C, d, h, w); (B, C) float32; (B, C, d', h', w')."""
+    """(B, C, d, h, w); (B, C) float64, which autocast leaves alone; (B, C, d', h', w')."""
 
     shifted: Tensor
     background: Tensor
@@ -48,16 +51,38 @@ def through_field(
     sizes = [max(-(-size // divisor) * divisor, own) for size, own in zip(field, image.shape[2:], strict=True)]
     small = [min(size, RIM) for size in sizes]
     plan = [_level(sizes, small, 2**level, image.device) for level in range(len(network.down_layers))]
-    background = image.new_zeros((len(image), network.init_filters), dtype=torch.float32)
-    empty = image.new_zeros((*image.shape[:2], *small))
-    state, levels = _State(network.convInit(image), background, network.convInit(empty)), []
+    margins = _margins(sizes, image.shape[2:], len(plan))
+    shifted = network.convInit(image)  # without a bias, so that of an empty volume is 0
+    background = image.new_zeros((len(image), network.init_filters), dtype=torch.float64)
+    state, levels = _State(shifted, background, shifted.new_zeros((*shifted.shape[:2], *small))), []
     for level, (first, *blocks) in enumerate(network.down_layers):
-        state = _convolved(first, state) if level else state
+        if level:
+            around = [2 * deep - own for deep, own in zip(margins[level], margins[level - 1], strict=True)]
+            state = _convolved(first, state._replace(shifted=_framed(state.shifted, around)))
         for block in blocks:
             state = _block(block, state, plan[level])
         levels.append(state)
-    maps = [state.shifted + _spread(state.background, state.shifted) for state in levels]
-    return maps, _decoded(network, levels, plan) if decode else None
+    maps = [
+        _framed(state.shifted, [-own for own in margin]) + _spread(state.background, state.shifted)
+        for state, margin in zip(levels, margins, strict=True)
+    ]
+    return maps, _decoded(network, levels, plan, margins) if decode else None
+
+
+def _margins(sizes: Sequence[int], box: Sequence[int], levels: int) -> list[list[int]]:
+    """MARGINS by level and axis, less where the field has no room or a level above cannot be had from one below."""
+    wanted = (*MARGINS, *[MARGINS[-1]] * levels)[:levels]
+    room = [(size - own) // 2 >> levels - 1 for size, own in zip(sizes, box, strict=True)]
+    margins = [[min(wanted[-1], most) for most in room]]
+    for own in reversed(wanted[:-1]):
+        margins.insert(0, [min(own, 2 * deep) for deep in margins[0]])
+    return margins
+
+
+def _framed(x: Tensor, around: Sequence[int]) -> Tensor:
+    """Background on both sides of each axis, or, where negative, cut off."""
+    d, h, w = around
+    return F.pad(x, (w, w, h, h, d, d)) if any(around) else x
 
 
 def _level(sizes: list[int], small: list[int], scale: int, device: torch.device) -> _Level:
@@ -71,13 +96,14 @@ def _level(sizes: list[int], small: list[int], scale: int, device: torch.device)
     return _Level(prod(size // scale for size in sizes), (d[:, None, None] * h[:, None] * w).flatten())
 
 
-def _decoded(network: SegResNet, levels: list[_State], plan: list[_Level]) -> Tensor:
+def _decoded(network: SegResNet, levels: list[_State], plan: list[_Level], margins: list[list[int]]) -> Tensor:
     state = levels[-1]
     for place, ((narrow, enlarge), blocks) in enumerate(zip(network.up_samples, network.up_layers, strict=True)):
         level = len(levels) - 2 - place
         deep, skip = _convolved(narrow, state), levels[level]
+        spare = [own - 2 * wider for own, wider in zip(margins[level], margins[level + 1], strict=True)]
         state = _State(
-            enlarge(deep.shifted).add_(skip.shifted),
+            _framed(enlarge(deep.shifted), spare).add_(skip.shifted),
             deep.background + skip.background,
             enlarge(deep.rim).add_(skip.rim),
         )
@@ -96,7 +122,7 @@ def _block(block: Any, state: _State, level: _Level) -> _State:
 
 def _convolved(layer: Any, state: _State) -> _State:
     """A bias is in the first part, and is the same everywhere."""
-    background = state.background @ layer.conv.weight.float().sum((2, 3, 4)).T
+    background = state.background @ layer.conv.weight.double().sum((2, 3, 4)).T
     return _State(layer(state.shifted), background, layer(state.rim))
 
 
@@ -113,7 +139,7 @@ def _normalized(norm: nn.GroupNorm, state: _State, level: _Level) -> _State:
 def _one(norm: nn.GroupNorm, state: _State, level: _Level) -> _State:
     """Sums over the field: of the empty field, and what the box has in place of background."""
     share = state.shifted[0, 0].numel() / level.voxels
-    background = state.background[0].double()
+    background = state.background[0]
     mean, square = channel_moments(state.shifted)
     rim = state.rim[0].flatten(1).double()
     mu, inverse = group_statistics(
@@ -126,4 +152,4 @@ def _one(norm: nn.GroupNorm, state: _State, level: _Level) -> _State:
     after = (background * slope + line).clamp(min=0)
     shifted = affine(state.shifted, slope, background * slope + line - after)
     rim = affine(state.rim, slope, line).clamp_(min=0)
-    return _State(shifted.clamp_(min=_spread(-after[None], shifted)), after.float()[None], rim)
+    return _State(shifted.clamp_(min=_spread(-after[None], shifted)), after[None], rim)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,13 +18,13 @@ def _drawn(seed: int, width: int, padded: int, out: int) -> Tensor:
     return weight
 
 
-def _kept(seeds: Tensor, step: int, rows: int, units: int, dropout: float) -> Tensor:
-    """(M, rows, units) bool, False with a chance of `dropout`: a hash (splitmix64's mixer) of seed, step, row, unit.
+def _kept(seeds: Tensor, step: int, units: int, rows: int, dropout: float) -> Tensor:
+    """(M, units, rows) bool, False with a chance of `dropout`: a hash (splitmix64's mixer) of seed, step, row, unit.
 
     A member's draws are the same whatever other members or padding stand beside it.
     """
-    row = torch.arange(rows, device=seeds.device)[:, None]
-    unit = torch.arange(units, device=seeds.device)
+    row = torch.arange(rows, device=seeds.device)
+    unit = torch.arange(units, device=seeds.device)[:, None]
     places = step * 0x1B873593 + row * 0x2545F4914F6CDD1 + unit * 0x5851F42D
     mixed = seeds[:, None, None] * 0x9E3779B97F4A7C1 + places
     shifted = torch.empty_like(mixed)
@@ -33,6 +34,22 @@ def _kept(seeds: Tensor, step: int, rows: int, units: int, dropout: float) -> Te
             mixed *= factor
     mixed &= (1 << 53) - 1
     return mixed >= math.ceil(dropout * (1 << 53))
+
+
+class _KeptSiLU(torch.autograd.Function):
+    """silu(x) where kept, 0 elsewhere. With g = sigmoid(x) there and 0 elsewhere, y = x g and dy/dx = g + y (1 − g)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kept: Tensor) -> Tensor:
+        gate = torch.sigmoid(x).mul_(kept)
+        y = x * gate
+        ctx.save_for_backward(y, gate)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        y, gate = ctx.saved_tensors
+        return (y + gate).sub_(y * gate).mul_(gradients[0]), None
 
 
 class BatchedMLP(nn.Module):
@@ -54,12 +71,19 @@ class BatchedMLP(nn.Module):
         self.dropout = dropout
 
     def forward(self, inputs: Tensor, step: int = 0) -> Tensor:
-        """`step` numbers the dropout mask; in eval mode nothing is dropped."""
-        hidden = nn.functional.silu(torch.baddbmm(self.first_bias, inputs, self.first_weight))
+        """`step` numbers the dropout mask; in eval mode nothing is dropped.
+
+        Inside, rows lie last: on long rows of short matrices every operation is up to three times faster.
+        """
+        hidden = torch.baddbmm(self.first_bias.mT, self.first_weight.mT, inputs.mT)
+        scale = 1.0
         if self.training and self.dropout:
-            kept = _kept(self.get_buffer("seeds"), step, hidden.shape[1], hidden.shape[2], self.dropout)
-            hidden = hidden * (kept * (1 / (1 - self.dropout))).to(hidden)
-        return torch.baddbmm(self.last_bias, hidden, self.last_weight)
+            seeds, scale = self.get_buffer("seeds"), 1 / (1 - self.dropout)
+            _, units, rows = hidden.shape
+            hidden = _KeptSiLU.apply(hidden, _kept(seeds, step, units, rows, self.dropout))
+        else:
+            hidden = nn.functional.silu(hidden)
+        return torch.baddbmm(self.last_bias.mT, self.last_weight.mT, hidden, alpha=scale).mT
 
     def penalty(self) -> Tensor:
         """Sum of squared weights of each member, (M,); biases are free."""

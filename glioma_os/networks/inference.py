@@ -30,4 +30,4 @@ def latents(network: SegmentationNetwork, image: Tensor, pooling_name: str) -> T
     """Pooled latents (B, F) float32; the decoder runs only if the pooling looks at the predicted tumour."""
     levels, logits = network.whole(pad_to_divisor(image, network.divisor), decode=pooling_name in NEEDS_TUMOUR)
     tumour = None if logits is None else torch.sigmoid(logits[:, 1:2].float())
-    return pooling(pooling_name)([level.float() for level in levels], tumour)
+    return pooling(pooling_name)(levels, tumour)

@@ -1,4 +1,7 @@
-"""Encoder maps → one latent vector a case. Each pooling is a function of the maps and the predicted whole tumour."""
+"""Encoder maps → one float32 latent vector a case, by the maps and the predicted whole tumour.
+
+Only what a pooling looks at is made float32.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +19,18 @@ Pooling = Callable[[list[Tensor], Tensor | None], Tensor]
 
 def _mean(levels: list[Tensor], tumour: Tensor | None) -> Tensor:
     """Bottleneck mean (B, C)."""
-    return levels[-1].mean(SPACE)
+    return levels[-1].float().mean(SPACE)
 
 
 def _mean_max_std(levels: list[Tensor], tumour: Tensor | None) -> Tensor:
     """Bottleneck mean, maximum and sd (B, 3C)."""
-    deep = levels[-1]
+    deep = levels[-1].float()
     return torch.cat([deep.mean(SPACE), deep.amax(SPACE), deep.std(SPACE)], 1)
 
 
 def _pyramid(levels: list[Tensor], tumour: Tensor | None) -> Tensor:
     """Mean of every level (B, ΣC): 16 + 32 + 64 + 128 = 240 at 16 filters."""
-    return torch.cat([level.mean(SPACE) for level in levels], 1)
+    return torch.cat([level.float().mean(SPACE) for level in levels], 1)
 
 
 def _on_grid(tumour: Tensor, level: Tensor) -> Tensor:
@@ -43,7 +46,7 @@ def _tumour(levels: list[Tensor], tumour: Tensor | None) -> Tensor:
     """
     if tumour is None:
         raise ValueError("tumour pooling needs the predicted whole-tumour probability")
-    deep = levels[-1]
+    deep = levels[-1].float()
     weight = _on_grid(tumour, deep)
     weighted = (deep * weight).sum(SPACE) / weight.sum(SPACE)
     return torch.cat([weighted, torch.log1p(tumour.sum(SPACE))], 1)
@@ -54,7 +57,7 @@ def _tumour_pyramid(levels: list[Tensor], tumour: Tensor | None) -> Tensor:
     if tumour is None:
         raise ValueError("tumour pooling needs the predicted whole-tumour probability")
     parts = []
-    for level in levels:
+    for level in map(Tensor.float, levels):
         weight = _on_grid(tumour, level)
         parts.append((level * weight).sum(SPACE) / weight.sum(SPACE))
     return torch.cat([*parts, torch.log1p(tumour.sum(SPACE))], 1)
@@ -62,7 +65,7 @@ def _tumour_pyramid(levels: list[Tensor], tumour: Tensor | None) -> Tensor:
 
 def _flatten(levels: list[Tensor], tumour: Tensor | None) -> Tensor:
     """The bottleneck averaged to 6×6×6 and laid out (B, 216·C): one length for every box size."""
-    return F.adaptive_avg_pool3d(levels[-1], 6).flatten(1)
+    return F.adaptive_avg_pool3d(levels[-1].float(), 6).flatten(1)
 
 
 POOLINGS: dict[str, Pooling] = {

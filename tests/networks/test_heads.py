@@ -1,6 +1,6 @@
 import torch
 
-from glioma_os.networks.heads import BatchedMLP, _kept
+from glioma_os.networks.heads import BatchedMLP, _kept, _KeptSiLU
 
 
 def test_members_do_not_touch_each_other_or_their_padding():
@@ -15,13 +15,13 @@ def test_members_do_not_touch_each_other_or_their_padding():
 def test_dropout_is_the_members_own():
     seeds = torch.tensor([5, 9])
     for dropout in (0.1, 0.25, 0.5, 0.9):
-        kept = _kept(seeds, 3, 200, 50, dropout)
+        kept = _kept(seeds, 3, 50, 200, dropout)
         assert kept.dtype == torch.bool
-        assert torch.equal(kept[1:, :120], _kept(seeds[1:], 3, 120, 50, dropout))
+        assert torch.equal(kept[1:, :, :120], _kept(seeds[1:], 3, 50, 120, dropout))
         # 10,000 draws a member: a standard error of .005 at most
         assert torch.allclose(kept.double().mean((1, 2)), torch.full((2,), 1 - dropout, dtype=torch.float64), atol=0.02)
-    kept = _kept(seeds, 3, 200, 50, 0.5).double()
-    later = _kept(seeds, 4, 200, 50, 0.5).double()
+    kept = _kept(seeds, 3, 50, 200, 0.5).double()
+    later = _kept(seeds, 4, 50, 200, 0.5).double()
     for one, other in ((kept[0], kept[1]), (kept[0], later[0]), (kept[0, 1:], kept[0, :-1])):
         assert abs(torch.corrcoef(torch.stack([one.ravel(), other.ravel()]))[0, 1]) < 0.04
 
@@ -34,3 +34,9 @@ def test_dropout_keeps_the_mean_and_sleeps_in_eval_mode():
     whole = network.eval()(inputs, step=1)
     assert torch.equal(whole, network(inputs, step=2))
     assert torch.allclose(many, whole, atol=0.1)
+
+
+def test_the_gated_gradient_is_autograds():
+    x, kept = torch.randn(2, 3, 5, dtype=torch.float64, requires_grad=True), torch.rand(2, 3, 5) < 0.7
+    assert torch.allclose(_KeptSiLU.apply(x, kept), torch.nn.functional.silu(x) * kept)
+    assert torch.autograd.gradcheck(_KeptSiLU.apply, (x, kept))

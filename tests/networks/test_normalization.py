@@ -52,9 +52,10 @@ def test_statistics_are_those_of_the_whole_field():
     with torch.no_grad():
         shifted, outside, faces = _normalized(
             norm,
-            _State(activation - background[:, :, None, None, None], background, rim),
+            _State(activation - background[:, :, None, None, None], background.double(), rim),
             _level([8, 9, 10], [3, 3, 3], 1, norm.weight.device),
         )
+    outside = outside.float()
     assert torch.allclose(shifted + outside[:, :, None, None, None], expected[:, :, 2:6, 2:7, 2:8], atol=1e-5)
     assert torch.allclose(faces[:, :, 0, 0, 0], expected[:, :, 0, 0, 0], atol=1e-5)
     assert torch.allclose(faces[:, :, 1, 1, 1], outside, atol=1e-5)
