@@ -84,3 +84,13 @@ def reference_step():
 def our_step():
     keep_pages()
     return _step(our_network().train(), TrainerOptions().autocast)
+
+
+def our_compiled_step():
+    """As trainer.compile=true has it; compiling is not timed."""
+    keep_pages()
+    network = our_network().train()
+    network.compile()
+    arm = _step(network, TrainerOptions().autocast)
+    arm()
+    return arm

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torchio as tio
-from monai.data import CacheDataset
+from monai.data import CacheDataset, PersistentDataset
 from monai.transforms import (
     Compose,
     EnsureChannelFirstd,
@@ -76,6 +76,15 @@ def monai_cache():
     data = CacheDataset(_files(), Compose(_bundle_transforms()), progress=False)
     loader = DataLoader(data, 1, sampler=list(range(CASES)) * LAPS, num_workers=2, persistent_workers=True)
     return lambda: _drain(loader)
+
+
+def monai_persistent(folder):
+    """Everything before the first random transform on disk, as tensors that are read whole."""
+    data = PersistentDataset(_files(), Compose(_bundle_transforms()), Path(folder) / "persistent")
+    places = itertools.cycle(range(CASES))
+    for place in range(CASES):
+        data[place]
+    return lambda: data[next(places)]
 
 
 def torchio_queue():

@@ -44,19 +44,32 @@ class Look:
 
 
 PLAIN = Look()
-_SLAB = 16  # planes at a time: what one pass wrote is still in the cache for the next, and calls stay few
+_SLAB = 8  # planes at a time: what one pass wrote is still in the cache for the next, and calls stay few
 
 
-def _scaled(raw: Array, out: Array, factor: np.float32, shift: np.float32, background: np.float32) -> None:
-    """out = factor · raw + shift + background where raw is not 0, background elsewhere."""
+def _scaled(raw: Array, look: Look, out: Array, factor: np.float32, shift: np.float32) -> None:
+    """out = factor · raw + shift + offset where raw is not 0, offset elsewhere; raw mirrored as `look` says."""
+    background = np.float32(look.offset)
     for start in range(0, len(raw), _SLAB):
         plane = out[start : start + _SLAB]
-        np.copyto(plane, raw[start : start + _SLAB])
+        stop = len(raw) - start
+        planes = raw[max(0, stop - _SLAB) : stop][::-1] if look.flips[0] else raw[start : start + _SLAB]
+        np.copyto(plane, _mirrored(planes, look))
         brain = plane != 0
         plane *= factor
         plane += shift
         plane *= brain
         plane += background
+
+
+def _mirrored(planes: Array, look: Look) -> Array:
+    """(n, H, W) mirrored along H and W; rows read backwards in forward order are numpy's slowest copy, so not that."""
+    _, h, w = look.flips
+    if h and not w:
+        return planes.copy()[:, ::-1]
+    if w and not h:
+        return planes.copy().ravel()[::-1].copy().reshape(planes.shape)[::-1, ::-1]
+    return planes[(slice(None), *look.steps[1:])]
 
 
 @dataclass(frozen=True)
@@ -99,8 +112,8 @@ class StoredVolume:
         for row, channel in enumerate(self.channels(modalities)):
             factor = self.inverse_sd[channel] * look.gain
             _scaled(  # mirrored twice what is written, so once what is read: only one pass runs against the memory
-                self.voxels[(channel, *inside)][look.steps], shown[(row, *target)][look.steps], np.float32(factor),
-                np.float32(-self.mean[channel] * factor), np.float32(look.offset),
+                self.voxels[(channel, *inside)], look, shown[(row, *target)][look.steps], np.float32(factor),
+                np.float32(-self.mean[channel] * factor),
             )  # fmt: skip
         return out
 
