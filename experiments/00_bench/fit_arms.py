@@ -18,7 +18,7 @@ from glioma_os.training.pages import keep_pages
 from glioma_os.training.run import Run
 from glioma_os.training.trackers import CurveLogger
 
-STEPS, SIZE = 120, 24  # steps of an epoch; 24³: Adam on 4.7 million parameters is much of it
+STEPS, SIZE = 60, 24  # steps of an epoch; 24³: Adam on 4.7 million parameters is much of it
 
 
 def _batch():

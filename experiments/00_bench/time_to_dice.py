@@ -1,239 +1,25 @@
 """Whole-tumour Dice after equal time: ten cases of data/brats2018 to learn from, four to be judged on, two cores.
 
-`time_to_dice.py MINUTES TUNING_MINUTES`. The clock of every arm begins before its first file is read and stands still
-while nothing but snapshots is written; these are judged afterwards on the scanner's grid, each as its recipe does.
-Writes time_to_dice.json and time_to_dice.svg, prints the table.
+`time_to_dice.py MINUTES TUNING_MINUTES [FILE]`. The clock of every arm begins before its first file is read and stands
+still while nothing but snapshots is written; these are judged afterwards on the scanner's grid, each as its recipe
+does. Writes time_to_dice.json and time_to_dice.svg, prints the table; FILE keeps the reference's last weights.
 """
 
 import json
-import math
 import multiprocessing
 import sys
 import tempfile
-import time
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import matplotlib
 import numpy as np
-import torch
+from dice_arms import BUNDLE, judged_ours, judged_reference, ours, reference
+from safetensors.torch import save_file
 
 HERE = Path(__file__).parent
 CROPS = (64, 96, 128)
-PACE = 3  # epochs
-BUNDLE = (240, 240, 160)  # the bundle's evaluator: one window
-
-
-def _setting(folder, *overrides):
-    from hydra import compose, initialize_config_dir
-
-    from glioma_os.__main__ import config_folder
-    from glioma_os.stages.setting import Setting
-
-    places = [f"paths.store={folder}/store", f"paths.runs={folder}/runs"]
-    with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        return Setting(compose("config", overrides=["experiment=real_mini", *places, *overrides]))
-
-
-def _patients(setting):
-    """(learnt from, judged on), as stage=segment deals them."""
-    cases = setting.cohort("pretraining.cohort").cases()
-    patients = sorted({case.patient_id for case in cases if case.label is not None})
-    order = np.random.default_rng(int(setting.cfg.seed)).permutation(len(patients))
-    held = [patients[place] for place in order[: int(setting.cfg.pretraining.holdout)]]
-    return sorted(set(patients) - set(held)), sorted(held)
-
-
-class _Snapshots:
-    """State dicts of `network` by the second they were taken, one every `every` seconds until the budget is spent."""
-
-    def __init__(self, network, budget, every, began):
-        self.network, self.budget, self.every, self.began, self.taken = network, budget, every, began, {}
-
-    def clock(self):
-        return time.perf_counter() - self.began
-
-    def take(self):
-        now = self.clock()
-        self.taken[now] = {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
-        self.began += self.clock() - now  # copying is not training
-
-    def up(self):
-        """Takes one if it is time; whether all time is up."""
-        now = self.clock()
-        if now >= min((len(self.taken) + 1) * self.every, self.budget):
-            self.take()
-        return now >= self.budget
-
-
-def ours(folder, budget, every, *overrides):
-    """stage=segment's own pre-training, of as many epochs as its pace on this machine fits into the budget."""
-    began = time.perf_counter()
-    setting = _setting(folder, *overrides)
-    cohort, channels = setting.cohort("pretraining.cohort"), setting.channels
-    setting.prepared(cohort, channels)
-    learnt, held = _patients(setting)
-    data = setting.data(
-        cohort, channels, setting.cfg.pretraining.schedule, train_patients=learnt, test_patients=held
-    )  # fmt: skip
-    ready = time.perf_counter()
-    _fit(setting, data, Path(folder) / "pace", PACE, None)
-    pace = (time.perf_counter() - ready) / PACE
-    began += time.perf_counter() - ready  # measuring it is no part of the race
-    epochs = max(1, round((budget - (time.perf_counter() - began)) / pace))
-    shots = _fit(setting, data, Path(folder) / "fit", epochs, (budget, every, began))
-    if shots.clock() < budget:
-        shots.take()
-    return shots.taken, len(learnt) * epochs
-
-
-def _fit(setting, data, folder, epochs, race):
-    from lightning.pytorch.loggers.logger import DummyLogger
-
-    from glioma_os.modules.segmenter import SegmenterModule
-    from glioma_os.modules.transfer import TransferPolicy
-    from glioma_os.stages.build import build
-    from glioma_os.training.fit import fit_segmenter
-    from glioma_os.training.run import Run
-
-    schedule = setting.cfg.pretraining.schedule
-    torch.manual_seed(int(setting.cfg.seed))
-    network = build(setting.cfg.network, "network", channels=len(setting.channels))
-    module = SegmenterModule(
-        network, build(schedule.objective, "schedule.objective"), TransferPolicy("full"), lr=float(schedule.lr),
-        weight_decay=float(schedule.weight_decay), warmup=float(schedule.warmup),
-    )  # fmt: skip
-    shots = race and _Snapshots(network, *race)
-
-    class Clock(DummyLogger):
-        """Told at the end of every epoch."""
-
-        def log_metrics(self, metrics, step=None):
-            module.trainer.should_stop = bool(shots and shots.up())
-
-    fit_segmenter(module, data, Run(folder, "pretrain", "race", {}, 0), setting.options, epochs, [Clock()], "race")
-    return shots
-
-
-def reference(folder, budget, every, crop, rate=1e-4, cross_entropy=False):
-    """The bundle's recipe in MONAI's own classes: cached cases, random crops, fp32, Adam, a cosine over the budget."""
-    from monai.data import CacheDataset, DataLoader
-    from monai.losses import DiceCELoss, DiceLoss
-    from monai.transforms import (
-        Compose,
-        ConvertToMultiChannelBasedOnBratsClassesd,
-        EnsureChannelFirstd,
-        LoadImaged,
-        NormalizeIntensityd,
-        RandFlipd,
-        RandScaleIntensityd,
-        RandShiftIntensityd,
-        RandSpatialCropd,
-        SpatialPadd,
-    )  # fmt: skip
-    from network_arms import bundle_network
-
-    setting = _setting(folder)
-    learnt, _ = _patients(setting)
-    cases = [case for case in setting.cohort("pretraining.cohort").cases() if case.patient_id in learnt]
-    files = [{"image": [str(case.images[m]) for m in setting.channels], "label": str(case.label)} for case in cases]
-    keys, size = ["image", "label"], [crop] * 3
-    began = time.perf_counter()
-    steps = [
-        LoadImaged(keys), EnsureChannelFirstd("image"), ConvertToMultiChannelBasedOnBratsClassesd("label"),
-        NormalizeIntensityd("image", nonzero=True, channel_wise=True), SpatialPadd(keys, size),
-        RandSpatialCropd(keys, size, random_size=False),
-        *[RandFlipd(keys, prob=0.5, spatial_axis=axis) for axis in range(3)],
-        RandScaleIntensityd("image", 0.1, prob=1.0), RandShiftIntensityd("image", 0.1, prob=1.0),
-    ]  # fmt: skip
-    loader = DataLoader(CacheDataset(files, Compose(steps), progress=False), batch_size=1, shuffle=True, num_workers=1)
-    network = bundle_network().train()
-    objective = (
-        DiceCELoss(smooth_nr=1e-5, smooth_dr=1e-5, squared_pred=True, sigmoid=True) if cross_entropy
-        else DiceLoss(smooth_nr=0, smooth_dr=1e-5, squared_pred=True, sigmoid=True)
-    )  # fmt: skip
-    optimizer = torch.optim.Adam(network.parameters(), rate, weight_decay=1e-5)
-    shots, count = _Snapshots(network, budget, every, began), 0
-    while True:
-        for batch in loader:
-            optimizer.param_groups[0]["lr"] = rate * 0.5 * (1 + math.cos(math.pi * min(1, shots.clock() / budget)))
-            optimizer.zero_grad()
-            objective(network(batch["image"].as_tensor()), batch["label"].as_tensor().float()).backward()
-            optimizer.step()
-            count += 1
-            if shots.up():
-                return shots.taken, count
-
-
-def judged_ours(folder, taken, *overrides):
-    """Mean whole-tumour Dice of the four by second."""
-    from glioma_os.stages.build import build
-    from glioma_os.stages.scoring import predict_native
-
-    setting = _setting(folder, *overrides)
-    _, held = _patients(setting)
-    data = setting.prepared(setting.cohort("pretraining.cohort"), setting.channels)
-    network = build(setting.cfg.network, "network", channels=4)
-    out = {}
-    for second, state in taken.items():
-        network.load_state_dict(state)
-        network.eval()
-        volumes = zip(data.volumes(frozenset(held)), data.cases(frozenset(held)), strict=True)
-        out[second] = [
-            _whole_tumour(predict_native(setting, network, volume, setting.channels) >= 0.5, case)
-            for volume, case in volumes
-        ]
-    return out
-
-
-def judged_reference(folder, taken, window):
-    """As above: the whole volume in the bundle's one window, or its foreground in windows that share a quarter, which
-    is MONAI's default; in bf16, to be done sooner."""
-    from monai.inferers import SlidingWindowInferer
-    from network_arms import bundle_network
-
-    from glioma_os.training.pages import keep_pages
-
-    keep_pages()
-    setting = _setting(folder)
-    _, held = _patients(setting)
-    cases = [case for case in setting.cohort("pretraining.cohort").cases() if case.patient_id in held]
-    network, inferer, out = bundle_network().eval(), SlidingWindowInferer(window, 1, 0.25), {}
-    for second, state in taken.items():
-        network.load_state_dict(state)
-        out[second] = []
-        for case in cases:
-            image = _normalized(case, setting.channels)
-            inside = _foreground(image[0]) if window != BUNDLE else (slice(None),) * 3
-            mask = np.zeros((3, *image.shape[2:]), bool)
-            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-                logits = inferer(image[:, :, *inside], network)
-            mask[:, *inside] = (logits[0].float() >= 0).numpy()
-            out[second].append(_whole_tumour(mask, case))
-    return out
-
-
-def _normalized(case, channels):
-    from monai.transforms import Compose, EnsureChannelFirst, LoadImage, NormalizeIntensity
-
-    normalize = NormalizeIntensity(nonzero=True, channel_wise=True)
-    steps = Compose([LoadImage(image_only=True), EnsureChannelFirst(), normalize])
-    return torch.cat([steps(str(case.images[m])).as_tensor() for m in channels])[None]
-
-
-def _foreground(image):
-    from monai.transforms.utils import generate_spatial_bounding_box
-
-    return tuple(slice(*ends) for ends in zip(*generate_spatial_bounding_box(image, lambda x: x != 0), strict=True))
-
-
-def _whole_tumour(mask, case):
-    """Both networks have tumour core, whole tumour, enhancing tumour, in this order."""
-    from glioma_os.volumes.dice import dice
-    from glioma_os.volumes.nifti import read_nifti
-
-    truth = read_nifti(case.label).data > 0
-    return float(dice(mask[1:2], truth[None])[0])
 
 
 def _alone(function, *arguments):
@@ -248,35 +34,42 @@ def _mean(judged):
 
 def tuned(folder, seconds):
     """(crop, window) of the reference with the best Dice after `seconds`, and what all came to."""
-    found = {}
+    found, last = {}, {}
     for crop in CROPS:
-        taken, steps = _alone(reference, folder, seconds, seconds, crop)
-        for window in ((crop,) * 3, BUNDLE):
-            (dice,) = _mean(_alone(judged_reference, folder, taken, window)).values()
-            found[crop, window] = dice
-            print(f"tuning: crop {crop}, {steps} steps, window {window}: WT {dice:.3f}", flush=True)
+        last[crop], steps = _alone(reference, folder, seconds, seconds, crop)
+        _try(found, folder, last[crop], crop, (crop,) * 3, steps)
+    best, _ = max(found, key=found.get)
+    _try(found, folder, last[best], best, BUNDLE, "the same")
     return max(found, key=found.get), found
 
 
-def race(folder, seconds, crop, window):
-    """Name → (steps, second → Dice of each of the four)."""
-    every, size = seconds / 5, f"[{crop},{crop},{crop}]"
-    found = {}
-    for name, changed in {
-        f"MONAI reference, {crop}³ crops at 1 mm, fp32": (),
-        "the same with our rate and objective": (1e-3, True),
-    }.items():
+def _try(found, folder, taken, crop, window, steps):
+    (found[crop, window],) = _mean(_alone(judged_reference, folder, taken, window)).values()
+    print(f"tuning: crop {crop}, {steps} steps, window {window}: WT {found[crop, window]:.3f}", flush=True)
+
+
+def race(folder, seconds, crop, window, keep):
+    """Name → (steps, second → Dice of each of the four), an arm more at a time."""
+    every, found = seconds / 5, {}
+
+    def referred(*changed):
         taken, steps = _alone(reference, folder, seconds, every, crop, *changed)
-        found[name] = steps, _alone(judged_reference, folder, taken, window)
-        _tell(name, *found[name])
-    for name, overrides in {
-        f"ours, {crop}³ crops at 1 mm": ("prepare.spacing_mm=null", f"pretraining.schedule.patch={size}"),
-        "ours, defaults of experiment=real_mini: brain boxes at 2 mm": (),
+        if keep:
+            save_file(taken[max(taken)], keep)
+        return steps, _alone(judged_reference, folder, taken, window)
+
+    def own():
+        taken, steps = _alone(ours, folder, seconds, every)
+        return steps, _alone(judged_ours, folder, taken)
+
+    for name, arm in {
+        f"MONAI reference, {crop}³ crops at 1 mm, fp32": referred,
+        "ours, defaults of experiment=real_mini: brain boxes at 2 mm": own,
+        "the reference with our rate and objective": partial(referred, 1e-3, True),
     }.items():
-        taken, steps = _alone(ours, folder, seconds, every, *overrides)
-        found[name] = steps, _alone(judged_ours, folder, taken, *overrides)
+        found[name] = arm()
         _tell(name, *found[name])
-    return found
+        yield found
 
 
 def _tell(name, steps, judged):
@@ -297,21 +90,28 @@ def figure(found, path):
     canvas.savefig(path, metadata={"Date": None})
 
 
-def main(minutes, tuning_minutes):
+def main(minutes, tuning_minutes, keep=None):
     with tempfile.TemporaryDirectory() as folder:
         (crop, window), tuning = tuned(folder, 60 * tuning_minutes)
-        found = race(folder, 60 * minutes, crop, window)
-    told = {name: {"steps": steps, "dice": judged} for name, (steps, judged) in found.items()}
-    tries = [{"crop": crop, "window": window, "dice": dice} for (crop, window), dice in tuning.items()]
-    (HERE / "time_to_dice.json").write_text(json.dumps({"tuning": tries, "race": told}, indent=1) + "\n")
-    figure(found, HERE / "time_to_dice.svg")
+        tries = [{"crop": crop, "window": window, "dice": dice} for (crop, window), dice in tuning.items()]
+        for found in race(folder, 60 * minutes, crop, window, keep):
+            told = {name: {"steps": steps, "dice": judged} for name, (steps, judged) in found.items()}
+            (HERE / "time_to_dice.json").write_text(json.dumps({"tuning": tries, "race": told}, indent=1) + "\n")
+            figure(found, HERE / "time_to_dice.svg")
+            print(f"\n{table(found, minutes)}\n", flush=True)
+
+
+def table(found, minutes):
+    """One row a recipe."""
     times = "".join(f" {k * minutes / 5:.0f} min |" for k in range(1, 6))
-    print(f"\n| recipe | steps |{times} each of the four |")
-    print("|---|---|" + "---|" * 6)
+    rows = [f"| recipe | steps |{times} each of the four |", "|---|---|" + "---|" * 6]
     for name, (steps, judged) in found.items():
         last = ", ".join(f"{value:.2f}" for value in list(judged.values())[-1])
-        print(f"| {name} | {steps} |" + "".join(f" {dice:.3f} |" for dice in _mean(judged).values()) + f" {last} |")
+        rows.append(
+            f"| {name} | {steps} |" + "".join(f" {dice:.3f} |" for dice in _mean(judged).values()) + f" {last} |"
+        )
+    return "\n".join(rows)
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]), float(sys.argv[2]))
+    main(float(sys.argv[1]), float(sys.argv[2]), *sys.argv[3:])

@@ -107,7 +107,7 @@ def _auc(sample: Sample, weights: Array) -> Array:
 
 
 def _concordance(sample: Sample, weights: Array) -> Array:
-    return concordance.weighted_concordance(concordance.pairs(sample.time, sample.event, sample.risk), weights)
+    return concordance.weighted_concordance(concordance.order(sample.time, sample.event, sample.risk), weights)
 
 
 def _spearman(sample: Sample, weights: Array) -> Array:
@@ -124,8 +124,8 @@ def _of_confusion(measure: Callable[[Array], Array]) -> Metric:
 
 
 def _uno(sample: Sample, weights: Array) -> Array:
-    pairs = concordance.pairs(sample.time, sample.event, sample.risk)
-    return ipcw.uno_concordance(pairs, sample.time, sample.event, weights)
+    order = concordance.order(sample.time, sample.event, sample.risk)
+    return ipcw.uno_concordance(order, sample.time, sample.event, weights)
 
 
 def _dynamic_auc(sample: Sample, weights: Array) -> Array:

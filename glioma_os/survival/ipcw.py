@@ -8,7 +8,7 @@ import numpy as np
 
 from glioma_os.records import Array
 from glioma_os.survival.classification import ratio
-from glioma_os.survival.concordance import Pairs
+from glioma_os.survival.concordance import Order, against, concordant_share
 
 
 class Followed(NamedTuple):
@@ -45,13 +45,11 @@ def _inverse(chance: Array) -> Array:
     return np.divide(1.0, chance, out=np.zeros_like(chance), where=chance > 0)
 
 
-def uno_concordance(of: Pairs, time: Array, event: Array, weights: Array) -> Array:
+def uno_concordance(of: Order, time: Array, event: Array, weights: Array) -> Array:
     """Uno's C (Uno 2011), (B,): pairs weighted by 1/G² at the first death; NaN where no pair is comparable."""
-    curves = followed(time, event, weights)
-    chance = curves.at(curves.uncensored, np.asarray(time, float)[of.died])
-    first = weights[:, of.died] * _inverse(chance) ** 2
-    usable = np.einsum("bj,bj->b", first @ of.usable, weights)
-    return ratio(np.einsum("bj,bj->b", first @ of.won, weights), usable)
+    curves, died = followed(time, event, weights), of.sequence[of.died]
+    chance = curves.at(curves.uncensored, np.asarray(time, float)[died])
+    return concordant_share(weights[:, died] * _inverse(chance) ** 2, *against(of, weights))
 
 
 def dynamic_auc(time: Array, event: Array, risk: Array, horizons_days: Array, weights: Array) -> Array:
