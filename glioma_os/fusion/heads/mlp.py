@@ -49,7 +49,7 @@ class _Steps:
 
 def _processors() -> int:
     """As many as this job was given, or the machine has."""
-    return int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
+    return int(os.environ.get("OMP_NUM_THREADS", "").split(",")[0] or os.cpu_count() or 1)  # a list: a number a level
 
 
 @contextmanager
