@@ -33,10 +33,10 @@ class _State(NamedTuple):
 
 
 class _Level(NamedTuple):
-    """Voxels of the whole field, and how many each voxel of the rim stands for, flat, float64."""
+    """Voxels of the whole field, and how many each voxel of the rim stands for, flat."""
 
     voxels: int
-    weights: Tensor
+    counts: Tensor
 
 
 def through_field(
@@ -89,7 +89,7 @@ def _level(sizes: list[int], small: list[int], scale: int, device: torch.device)
     """The middle plane of each axis of the rim stands for all that was left out."""
     axes = []
     for size, own in zip(sizes, small, strict=True):
-        axis = torch.ones(own // scale, dtype=torch.float64, device=device)
+        axis = torch.ones(own // scale, device=device)
         axis[len(axis) // 2] += (size - own) // scale
         axes.append(axis)
     d, h, w = axes
@@ -141,11 +141,9 @@ def _one(norm: nn.GroupNorm, state: _State, level: _Level) -> _State:
     share = state.shifted[0, 0].numel() / level.voxels
     background = state.background[0]
     mean, square = channel_moments(state.shifted)
-    rim = state.rim[0].flatten(1).double()
+    empty_mean, empty_square = channel_moments(state.rim, level.counts)
     mu, inverse = group_statistics(
-        norm,
-        share * mean + rim @ level.weights / level.voxels,
-        share * (square + 2 * background * mean) + rim.square() @ level.weights / level.voxels,
+        norm, share * mean + empty_mean, share * (square + 2 * background * mean) + empty_square
     )
     slope = norm.weight * inverse
     line = norm.bias - mu * slope

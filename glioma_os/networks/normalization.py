@@ -15,13 +15,18 @@ GROUP_NORM = "CHANNELS_LAST_GROUP"
 _ROWS = 2**14
 
 
-def channel_moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and mean square (C,) float64 of each channel of one sample (1, C, D, H, W)."""
+def channel_moments(x: Tensor, counts: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Mean and mean square (C,) float64 of each channel of one sample (1, C, D, H, W).
+
+    `counts` (D · H · W,): how many voxels each voxel stands for; None = one.
+    """
+    voxels = x[0].permute(1, 2, 3, 0).reshape(-1, x.shape[1])
     sums = []
-    for rows in x[0].permute(1, 2, 3, 0).reshape(-1, x.shape[1]).split(_ROWS):
-        values = rows.to(_wide(x))
-        sums.append(torch.stack([values.sum(0), values.square().sum(0)]).double())
-    mean, square = torch.stack(sums).sum(0) / x[0, 0].numel()
+    for start in range(0, len(voxels), _ROWS):
+        values = voxels[start : start + _ROWS].to(_wide(x))
+        counted = values if counts is None else values * counts[start : start + _ROWS, None]
+        sums.append(torch.stack([counted.sum(0), (counted * values).sum(0)]).double())
+    mean, square = torch.stack(sums).sum(0) / (len(voxels) if counts is None else counts.sum(dtype=torch.float64))
     return mean, square
 
 
