@@ -53,20 +53,21 @@ class _KeptSiLU(torch.autograd.Function):
 
 
 class BatchedMLP(nn.Module):
-    """M networks of one hidden layer: (M, N, in) → (M, N, out), in float64.
+    """M networks of one hidden layer: (M, N, in) → (M, N, out), in `dtype`.
 
     Member m reads its first `widths[m]` inputs; columns beyond them must be 0. Nothing passes between members.
     """
 
     def __init__(
-        self, seeds: Sequence[int], widths: Sequence[int], hidden: int, out: int, dropout: float = 0.0
-    ) -> None:
+        self, seeds: Sequence[int], widths: Sequence[int], hidden: int, out: int, dropout: float = 0.0,
+        dtype: torch.dtype = torch.float64,
+    ) -> None:  # fmt: skip
         super().__init__()
         first = [_drawn(2 * seed, width, max(widths), hidden) for seed, width in zip(seeds, widths, strict=True)]
         last = [_drawn(2 * seed + 1, hidden, hidden, out) for seed in seeds]
-        self.first_weight, self.last_weight = nn.Parameter(torch.stack(first)), nn.Parameter(torch.stack(last))
-        self.first_bias = nn.Parameter(torch.zeros(len(seeds), 1, hidden, dtype=torch.float64))
-        self.last_bias = nn.Parameter(torch.zeros(len(seeds), 1, out, dtype=torch.float64))
+        self.first_weight, self.last_weight = (nn.Parameter(torch.stack(drawn).to(dtype)) for drawn in (first, last))
+        self.first_bias = nn.Parameter(torch.zeros(len(seeds), 1, hidden, dtype=dtype))
+        self.last_bias = nn.Parameter(torch.zeros(len(seeds), 1, out, dtype=dtype))
         self.register_buffer("seeds", torch.tensor(list(seeds), dtype=torch.int64))
         self.dropout = dropout
 

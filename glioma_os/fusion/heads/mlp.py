@@ -19,6 +19,7 @@ from glioma_os.fusion.heads.contract import Head, Prediction, Setting, Task
 from glioma_os.records import Array, FusionBatch
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from glioma_os.networks.heads import BatchedMLP
@@ -45,6 +46,14 @@ class _Steps:
 
     def __iter__(self) -> Iterator[list[FusionBatch]]:
         return repeat(self.batch, self.steps)
+
+
+def _precision(tasks: list[Task]) -> torch.dtype:
+    """float32 for classes. Cox's likelihood has no intercept, and of the rounding that its gradient then is, Adam makes
+    whole steps in float32: float64 for times."""
+    import torch
+
+    return torch.float64 if tasks[0].kind == "time" else torch.float32
 
 
 def _processors() -> int:
@@ -109,9 +118,9 @@ class MLP(Head):
     def _predicted(self, network: BatchedMLP, tasks: list[Task]) -> list[Prediction]:
         import torch
 
-        tests = torch.from_numpy(_stacked([task.test_inputs for task in tasks]))
+        tests = torch.from_numpy(_stacked([task.test_inputs for task in tasks])).to(_precision(tasks))
         with torch.no_grad():
-            outputs = network.cpu().eval()(tests)
+            outputs = network.cpu().eval()(tests).double()
         if tasks[0].kind == "time":
             return [
                 Prediction(out[: len(task.test_inputs), 0].numpy()) for task, out in zip(tasks, outputs, strict=True)
@@ -137,8 +146,9 @@ class MLP(Head):
             of_rows = [(t.classes >= 0) * (1.0 if t.weights is None else t.weights) for t in tasks]
             weights = [own[order, None] for own, order in zip(of_rows, orders, strict=True)]
         inputs = _stacked([task.inputs[order] for task, order in zip(tasks, orders, strict=True)])
-        features = torch.from_numpy(inputs).mT.contiguous().mT  # rows last in memory, as BatchedMLP computes
-        return FusionBatch(features, torch.from_numpy(_stacked(targets)), torch.from_numpy(_stacked(weights)[..., 0]))
+        features = torch.from_numpy(inputs).to(_precision(tasks)).mT.contiguous().mT
+        counted = torch.from_numpy(_stacked(weights)[..., 0]).to(features.dtype)
+        return FusionBatch(features, torch.from_numpy(_stacked(targets)), counted)  # features: rows last in memory
 
     def _trained(self, blocks: list[list[Task]]) -> list[BatchedMLP]:
         from lightning.pytorch import Trainer
@@ -164,9 +174,9 @@ class MLP(Head):
         from glioma_os.networks.heads import BatchedMLP
 
         seeds, widths = [task.seed for task in tasks], [task.inputs.shape[1] for task in tasks]
-        return BatchedMLP(seeds, widths, self.hidden, tasks[0].n_classes or 1, self.dropout)
+        return BatchedMLP(seeds, widths, self.hidden, tasks[0].n_classes or 1, self.dropout, _precision(tasks))
 
     def _decay(self, tasks: list[Task]) -> Tensor:
         import torch
 
-        return torch.tensor([task.setting["weight_decay"] for task in tasks], dtype=torch.float64)
+        return torch.tensor([task.setting["weight_decay"] for task in tasks], dtype=_precision(tasks))
