@@ -1,7 +1,7 @@
 """Peers and ours side by side in one run, in turn, medians: `make bench`.
 
 Writes a table, a figure and all numbers under results/, named after the processor, and puts the table into README.md.
-`bench.py samples steps` measures those groups alone and writes nothing.
+`bench.py samples steps` measures those groups alone and renews their rows; a group's peers are always measured with it.
 """
 
 import importlib.util
@@ -22,7 +22,7 @@ import matplotlib
 import network_arms
 import sample_arms
 import torch
-from turns import Arm, in_turn
+from turns import Arm, Measured, in_turn
 
 from glioma_os.cohorts.synthetic import synthetic_cohort
 from glioma_os.training.options import TrainerOptions
@@ -225,14 +225,22 @@ def _processor():
     return f"{name}, {torch.backends.cpu.get_cpu_capability()}, {'bf16' if HAS_BF16 else 'no bf16'}"
 
 
-def _write(measured, goals, text, processor):
-    """Everything of this processor anew; other processors' results stay."""
+def _goals(groups):
+    return [(name, goal) for name in groups for goal in GROUPS[name]("")[2]]
+
+
+def _write(measured, run, processor):
+    """What was measured anew in the results of this processor; other processors' and other groups' stay."""
     name = re.sub(r"\W+", "_", processor).lower()
-    told = {group: {arm: asdict(found) for arm, found in arms.items()} for group, arms in measured.items()}
-    (HERE / "results").mkdir(exist_ok=True)
-    (HERE / "results" / f"{name}.json").write_text(json.dumps(told, indent=1) + "\n")
-    figure(measured, goals, HERE / "results" / f"{name}.svg")
-    block = f"### {processor}\n\n{text}\n![ratios](results/{name}.svg)\n\n"
+    path = HERE / "results" / f"{name}.json"
+    told = json.loads(path.read_text()) if path.exists() else {}
+    told |= {group: {arm: asdict(found) for arm, found in arms.items()} for group, arms in measured.items()}
+    told = {group.__name__: told[group.__name__] for group in TABLE if group.__name__ in told}
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(told, indent=1) + "\n")
+    known = {group: {arm: Measured(**found) for arm, found in arms.items()} for group, arms in told.items()}
+    figure(known, _goals(known), path.with_suffix(".svg"))
+    block = f"### {processor}\n\n{table(known, _goals(known))}\n{run}\n\n![ratios](results/{name}.svg)\n\n"
     readme = (HERE / "README.md").read_text()
     old = re.search(rf"### {re.escape(processor)}\n.*?(?=^##)", readme, re.S | re.M)
     start, end = old.span() if old else [readme.index("## What each speed is held to")] * 2
@@ -240,22 +248,21 @@ def _write(measured, goals, text, processor):
 
 
 def main(names):
-    began, measured, goals = time.monotonic(), {}, []
+    began, measured = time.monotonic(), {}
+    names = names or [group.__name__ for group in TABLE]
     with tempfile.TemporaryDirectory() as folder:
         place, kind = _cases(folder)
         os.environ["GLIOMA_OS_BENCH_CASES"] = str(place)
         sample_arms.stored_volumes(folder, sample_arms.CASES)  # once, as by stage=prepare
-        for name in names or [group.__name__ for group in TABLE]:
-            arms, rounds, wanted = GROUPS[name](folder)
+        for name in names:
+            arms, rounds, _ = GROUPS[name](folder)
             measured[name] = in_turn(arms, rounds)
-            goals += [(name, goal) for goal in wanted]
             print(*(f"{name}: {arm} {found.ms:,.1f} ms" for arm, found in measured[name].items()), sep="\n", flush=True)
     minutes, load = (time.monotonic() - began) / 60, os.getloadavg()[0]
-    text = table(measured, goals)
-    text += f"\n- {kind.capitalize()} cases, {torch.get_num_threads()} threads, load {load:.1f}, {minutes:.0f} min.\n"
-    print(f"\n{text}")
-    if not names:
-        _write(measured, goals, text, _processor())
+    run = f"- {kind.capitalize()} cases, {torch.get_num_threads()} threads, load {load:.1f}; {', '.join(names)}"
+    run += f" in {minutes:.0f} min."
+    print(f"\n{table(measured, _goals(measured))}\n{run}")
+    _write(measured, run, _processor())
 
 
 if __name__ == "__main__":
