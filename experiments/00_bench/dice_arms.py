@@ -9,6 +9,7 @@ import torch
 
 PACE = 1  # epochs
 BUNDLE = (240, 240, 160)  # the bundle's evaluator: one window
+FOREGROUND = None  # all that is not background in one window
 
 
 def _setting(folder, *overrides):
@@ -182,8 +183,8 @@ def judged_ours(folder, taken):
 
 
 def judged_reference(folder, taken, window):
-    """As above: the whole volume in the bundle's one window, or its foreground in windows that share a quarter, which
-    is MONAI's default; in bf16 where the machine has it, to be done sooner."""
+    """As above: the whole volume in the bundle's one window, or its foreground in one or in windows that share a
+    quarter, which is MONAI's default; in bf16 where the machine has it, to be done sooner."""
     from monai.inferers import SlidingWindowInferer
     from network_arms import bundle_network
 
@@ -194,7 +195,7 @@ def judged_reference(folder, taken, window):
     setting = _setting(folder)
     _, held = _patients(setting)
     cases = [case for case in setting.cohort("pretraining.cohort").cases() if case.patient_id in held]
-    network, inferer, out = bundle_network().eval(), SlidingWindowInferer(window, 1, 0.25), {}
+    network, out = bundle_network().eval(), {}
     for second, state in taken.items():
         network.load_state_dict(state)
         out[second] = []
@@ -203,7 +204,9 @@ def judged_reference(folder, taken, window):
             inside = _foreground(image[0]) if window != BUNDLE else (slice(None),) * 3
             mask = np.zeros((3, *image.shape[2:]), bool)
             with torch.inference_mode(), TrainerOptions().autocast():
-                logits = inferer(image[:, :, *inside], network)
+                part = image[:, :, *inside]
+                size = window or [-(-extent // 8) * 8 for extent in part.shape[2:]]
+                logits = SlidingWindowInferer(size, 1, 0.25)(part, network)
             mask[:, *inside] = (logits[0].float() >= 0).numpy()
             out[second].append(_whole_tumour(mask, case))
     return out

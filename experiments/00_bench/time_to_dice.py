@@ -2,7 +2,8 @@
 
 `time_to_dice.py MINUTES TUNING_MINUTES [FILE]`. The clock of every arm begins before its first file is read and stands
 still while nothing but snapshots is written; these are judged afterwards on the scanner's grid, each as its recipe
-does. Writes time_to_dice.json and time_to_dice.svg, prints the table; FILE keeps the reference's last weights.
+does. Without tuning: 128³ crops, the foreground in one window. Writes time_to_dice.json and time_to_dice.svg, prints
+the table; FILE keeps the reference's last weights.
 """
 
 import json
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-from dice_arms import BUNDLE, judged_ours, judged_reference, ours, reference
+from dice_arms import BUNDLE, FOREGROUND, judged_ours, judged_reference, ours, reference
 from safetensors.torch import save_file
 
 HERE = Path(__file__).parent
@@ -39,7 +40,8 @@ def tuned(folder, seconds):
         last[crop], steps = _alone(reference, folder, seconds, seconds, crop)
         _try(found, folder, last[crop], crop, (crop,) * 3, steps)
     best, _ = max(found, key=found.get)
-    _try(found, folder, last[best], best, BUNDLE, "the same")
+    for window in (FOREGROUND, BUNDLE):
+        _try(found, folder, last[best], best, window, "the same")
     return max(found, key=found.get), found
 
 
@@ -92,7 +94,7 @@ def figure(found, path):
 
 def main(minutes, tuning_minutes, keep=None):
     with tempfile.TemporaryDirectory() as folder:
-        (crop, window), tuning = tuned(folder, 60 * tuning_minutes)
+        (crop, window), tuning = tuned(folder, 60 * tuning_minutes) if tuning_minutes else ((128, FOREGROUND), {})
         tries = [{"crop": crop, "window": window, "dice": dice} for (crop, window), dice in tuning.items()]
         for found in race(folder, 60 * minutes, crop, window, keep):
             told = {name: {"steps": steps, "dice": judged} for name, (steps, judged) in found.items()}
