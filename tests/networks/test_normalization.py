@@ -4,6 +4,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from glioma_os.errors import ConfigError
+from glioma_os.networks import field
 from glioma_os.networks.field import _level, _normalized, _State, through_field
 from glioma_os.networks.normalization import ChannelsLastGroupNorm
 from glioma_os.networks.segresnet import GliomaSegResNet
@@ -91,6 +92,22 @@ def test_a_box_in_its_field_is_as_in_the_whole_volume():
     assert torch.allclose(logits, inside, atol=1e-4)
     assert torch.allclose(in_field[1], maps[1][..., 12:-12, 12:-12, 12:-12], atol=1e-4)
     assert (alone - inside).abs().max() > 0.05
+
+
+def test_margins_bring_back_what_the_brain_leaves_outside_its_box(monkeypatch):
+    """Brain up to the faces of the box: nothing is exact, the deepest map is half as far off."""
+    torch.manual_seed(0)
+    box, levels, off = torch.randn(1, 4, 32, 32, 32), {"blocks_down": (1, 1, 1, 1), "blocks_up": (1, 1, 1)}, []
+    torch.manual_seed(0)
+    network = GliomaSegResNet(4, init_filters=8, field=None, **levels).eval()
+    with torch.inference_mode():
+        maps, _ = network.whole(F.pad(box, (32,) * 6), decode=False)
+        deepest = maps[-1][..., 4:-4, 4:-4, 4:-4]
+        network.field = (96, 96, 96)
+        for margins in (field.MARGINS, (0, 0, 0, 0)):
+            monkeypatch.setattr(field, "MARGINS", margins)
+            off.append((network.whole(box, decode=False)[0][-1] - deepest).norm() / deepest.norm())
+    assert off[0] < 0.65 * off[1]
 
 
 def test_layouts_agree_and_a_wrong_field_is_refused():
