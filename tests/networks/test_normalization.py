@@ -6,7 +6,7 @@ from torch.nn import functional as F
 from glioma_os.errors import ConfigError
 from glioma_os.networks import field
 from glioma_os.networks.field import _level, _normalized, _State, through_field
-from glioma_os.networks.normalization import ChannelsLastGroupNorm
+from glioma_os.networks.normalization import ChannelsLastGroupNorm, channel_moments
 from glioma_os.networks.segresnet import GliomaSegResNet
 
 
@@ -36,6 +36,15 @@ def test_gradients_are_torchs(dtype, tolerance, batch):
         results.append([y.detach(), *torch.autograd.grad((y * dy).sum(), [given, norm.weight, norm.bias])])
     for mine, reference in zip(*results, strict=True):
         assert (mine - reference).abs().max() <= tolerance * reference.abs().max()
+
+
+def test_moments_are_exact_over_slabs_and_count_what_a_voxel_stands_for():
+    x, counts = 3 + 2 * torch.randn(1, 8, 40, 30, 20), torch.randint(1, 9, (40 * 30 * 20,)).float()
+    values = x[0].permute(1, 2, 3, 0).reshape(-1, 8).double()
+    for given, weights in ((None, torch.ones_like(counts)), (counts, counts)):
+        share = (weights / weights.sum(dtype=torch.float64)).double()
+        for found, expected in zip(channel_moments(x, given), (share @ values, share @ values.square()), strict=True):
+            assert torch.allclose(found, expected, rtol=1e-6)
 
 
 def test_statistics_are_those_of_the_whole_field():
