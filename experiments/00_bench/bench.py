@@ -262,7 +262,8 @@ def main(names):
     run = f"- {kind.capitalize()} cases, {torch.get_num_threads()} threads, load {load:.1f}; {', '.join(names)}"
     run += f" in {minutes:.0f} min."
     print(f"\n{table(measured, _goals(measured))}\n{run}")
-    _write(measured, run, _processor())
+    if set(names) & {group.__name__ for group in TABLE}:
+        _write(measured, run, _processor())
 
 
 if __name__ == "__main__":
