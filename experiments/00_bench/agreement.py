@@ -6,17 +6,21 @@ that time_to_dice.py holds out, whose whole volume is the bundle's evaluator's o
 
 import sys
 import tempfile
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from dice_arms import BUNDLE, held_volumes
+from torch.overrides import TorchFunctionMode
 
-from glioma_os.networks.inference import pad_to_divisor, segment
+from glioma_os.networks.inference import pad_to_divisor
 from glioma_os.networks.segresnet import GliomaSegResNet
 from glioma_os.networks.weights import load_strict, read_state_dict
 from glioma_os.training.options import TrainerOptions
 from glioma_os.volumes.dice import dice
+
+HAS_BF16 = TrainerOptions().resolved_precision() == "bf16-mixed"
 
 
 @dataclass(frozen=True)
@@ -24,15 +28,27 @@ class Way:
     """How the box is computed."""
 
     field: tuple | None
-    autocast: bool
+    bf16: bool
 
 
-SHIPPED = TrainerOptions().resolved_precision()
+BF16 = "bf16" if HAS_BF16 else "bf16, products in fp32"
 WAYS = {
-    f"box in its field, as shipped ({SHIPPED})": Way(BUNDLE, True),
+    f"box in its field, {BF16}": Way(BUNDLE, True),
     "box in its field, fp32": Way(BUNDLE, False),
     "box alone, fp32": Way(None, False),
 }
+
+
+class _ProductsInFp32(TorchFunctionMode):
+    """A processor without bf16 takes minutes for one of its convolutions. This rounds what goes in and what comes out,
+    and multiplies and adds in fp32, which is what those that have it do."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func is not torch.conv3d:
+            return func(*args, **(kwargs or {}))
+        image, weight, *others = args
+        with torch.autocast("cpu", enabled=False):
+            return func(image.bfloat16().float(), weight.bfloat16().float(), *others, **(kwargs or {})).bfloat16()
 
 
 def _images(volume, channels):
@@ -45,40 +61,50 @@ def _images(volume, channels):
 
 
 @torch.inference_mode()
-def _deepest(network, image):
-    levels, _ = network.whole(pad_to_divisor(image, network.divisor), decode=False)
-    return levels[-1].float()
+def _seen(network, image, bf16=False):
+    """(3, D, H, W) bool regions and (1, C, d, h, w) deepest map."""
+    products = _ProductsInFp32() if bf16 and not HAS_BF16 else nullcontext()
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16), products:
+        levels, logits = network.whole(pad_to_divisor(image, network.divisor))
+    d, h, w = image.shape[2:]
+    return (logits[0, :, :d, :h, :w] >= 0).numpy(), levels[-1].float()
 
 
-def _judged(network, volume, channels, found, apart):
-    """Appends each way's Dice with the whole volume's regions; the whole volume's Dice with the experts."""
+def _judged(network, volume, channels):
+    """Way → its Dice with the whole volume's regions and how far its deepest map is from that; the whole volume's Dice
+    with the experts."""
     box, whole, place = _images(volume, channels)
     network.field = None
-    inside = (segment(network, whole)[0] >= 0.5).numpy()[(slice(None), *place)]
-    deepest = _deepest(network, whole)[(..., *(slice(s.start // 8, -(-s.stop // 8)) for s in place))]
+    regions, deepest = _seen(network, whole)
+    regions = regions[(slice(None), *place)]
+    deepest = deepest[(..., *(slice(s.start // 8, -(-s.stop // 8)) for s in place))]
+    found = {}
     for name, way in WAYS.items():
         network.field = way.field
-        with torch.autocast("cpu", torch.bfloat16, enabled=way.autocast and SHIPPED == "bf16-mixed"):
-            found[name].append(dice((segment(network, box)[0] >= 0.5).numpy(), inside))
-            apart[name].append(float((_deepest(network, box) - deepest).norm() / deepest.norm()))
-    return dice(inside, volume.regions((0, 0, 0), volume.shape).astype(bool))
+        own, map_of_box = _seen(network, box, way.bf16)
+        found[name] = (*dice(own, regions), float((map_of_box - deepest).norm() / deepest.norm()))
+    return found, dice(regions, volume.regions((0, 0, 0), volume.shape).astype(bool))
 
 
 def main(path):
     network = GliomaSegResNet(4).eval()
     load_strict(network, read_state_dict(path), path)
-    found, apart = {name: [] for name in WAYS}, {name: [] for name in WAYS}
+    found, experts = {name: [] for name in WAYS}, []
     with tempfile.TemporaryDirectory() as folder:
         volumes, channels = held_volumes(folder)
-        experts = [_judged(network, volume, channels, found, apart) for volume in volumes]
+        for volume in volumes:
+            own, with_experts = _judged(network, volume, channels)
+            print(volume.case_id, {name: np.round(values, 4).tolist() for name, values in own.items()}, flush=True)
+            experts.append(with_experts)
+            for name, values in own.items():
+                found[name].append(values)
     tc, wt, et = np.mean(experts, axis=0)
     print(f"{len(experts)} cases; the whole volume's Dice with the experts: WT {wt:.3f}, TC {tc:.3f}, ET {et:.3f}.\n")
     print("| against the whole volume in fp32 | WT | TC | ET | deepest map apart |")
     print("|---|---|---|---|---|")
-    for name in WAYS:
-        values = np.array(found[name])
+    for name, values in ((name, np.array(values)) for name, values in found.items()):
         cells = [f"{values[:, k].mean():.4f} (least {values[:, k].min():.4f})" for k in (1, 0, 2)]
-        print(f"| {name} | {' | '.join(cells)} | {np.mean(apart[name]):.1%} |")
+        print(f"| {name} | {' | '.join(cells)} | {values[:, 3].mean():.1%} |")
 
 
 if __name__ == "__main__":

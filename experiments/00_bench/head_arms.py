@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
+from glioma_os.training.pages import keep_pages
+
 FITS, ROWS, COLUMNS, STEPS = 500, 118, 12, 150
 
 
@@ -57,13 +59,16 @@ def one_by_one(fits):
     """Our own head, called for each task alone."""
     from glioma_os.fusion.heads.mlp import MLP
 
+    keep_pages()
     head, tasks = MLP(), _tasks(fits)
     return lambda: [head.fit_predict([task]) for task in tasks]
 
 
 def batched(fits):
+    """As stage=survival does: every stage keeps its pages."""
     from glioma_os.fusion.heads.mlp import MLP
 
+    keep_pages()
     head, tasks = MLP(), _tasks(fits)
     return lambda: head.fit_predict(tasks)
 

@@ -18,22 +18,28 @@ def _drawn(seed: int, width: int, padded: int, out: int) -> Tensor:
     return weight
 
 
-def _kept(seeds: Tensor, step: int, units: int, rows: int, dropout: float) -> Tensor:
-    """(M, units, rows) bool, False with a chance of `dropout`: a hash (splitmix64's mixer) of seed, step, row, unit.
+def _mixed(state: Tensor) -> Tensor:
+    """splitmix64 (Steele, Lea and Flood 2014) of int64 read as unsigned: 64 bits, each hanging on all of `state`."""
 
-    A member's draws are the same whatever other members or padding stand beside it.
+    def shifted(bits: Tensor, by: int) -> Tensor:
+        return (bits >> by).bitwise_and_((1 << 64 - by) - 1)  # torch's shift brings the sign in
+
+    for by, factor in ((30, -0x40A7B892E31B1A47), (27, -0x6B2FB644ECCEEE15)):
+        state = shifted(state, by).bitwise_xor_(state).mul_(factor)
+    return shifted(state, 31).bitwise_xor_(state)
+
+
+def _kept(seeds: Tensor, step: int, units: int, rows: int, dropout: float) -> Tensor:
+    """(M, units, rows) bool, False with a chance of `dropout`, to 1/65536.
+
+    A hash of seed, step, unit and a group of four rows, 16 bits for each row: a member's draws are the same whatever
+    other members or padding stand beside it.
     """
-    row = torch.arange(rows, device=seeds.device)
+    group = torch.arange(-(-rows // 4), device=seeds.device)
     unit = torch.arange(units, device=seeds.device)[:, None]
-    places = step * 0x1B873593 + row * 0x2545F4914F6CDD1 + unit * 0x5851F42D
-    mixed = seeds[:, None, None] * 0x9E3779B97F4A7C1 + places
-    shifted = torch.empty_like(mixed)
-    for shift, factor in ((30, -0x40A7B892E31B1A47), (27, -0x6B2FB644ECCEEE15), (31, None)):
-        mixed ^= torch.bitwise_right_shift(mixed, shift, out=shifted)
-        if factor is not None:
-            mixed *= factor
-    mixed &= (1 << 53) - 1
-    return mixed >= math.ceil(dropout * (1 << 53))
+    places = step * 0x1B873593 + group * 0x2545F4914F6CDD1 + unit * 0x5851F42D
+    draws = _mixed(seeds[:, None, None] * 0x9E3779B97F4A7C1 + places).view(torch.int16)
+    return draws[..., :rows] >= round(dropout * (1 << 16)) - (1 << 15)
 
 
 class _KeptSiLU(torch.autograd.Function):

@@ -1,6 +1,6 @@
 import torch
 
-from glioma_os.networks.heads import BatchedMLP, _kept, _KeptSiLU
+from glioma_os.networks.heads import BatchedMLP, _kept, _KeptSiLU, _mixed
 
 
 def test_members_do_not_touch_each_other_or_their_padding():
@@ -10,6 +10,16 @@ def test_members_do_not_touch_each_other_or_their_padding():
     inputs[1, :, 2] = 0
     assert torch.allclose(network(inputs)[1], alone(inputs[1:, :, :2])[0])
     assert network(inputs).shape == (2, 5, 2) and network.penalty().shape == (2,)
+
+
+def test_the_mixer_gives_splitmix64s_published_numbers():
+    """Seed 1234567, as Rosetta Code lists them."""
+    drawn = [(1234567 + k * 0x9E3779B97F4A7C15) % (1 << 64) for k in range(1, 6)]
+    states = torch.tensor([state - (state >> 63 << 64) for state in drawn])
+    found = [number % (1 << 64) for number in _mixed(states).tolist()]
+    assert found == [
+        6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431, 16408922859458223821
+    ]  # fmt: skip
 
 
 def test_dropout_is_the_members_own():
@@ -22,7 +32,9 @@ def test_dropout_is_the_members_own():
         assert torch.allclose(kept.double().mean((1, 2)), torch.full((2,), 1 - dropout, dtype=torch.float64), atol=0.02)
     kept = _kept(seeds, 3, 50, 200, 0.5).double()
     later = _kept(seeds, 4, 50, 200, 0.5).double()
-    for one, other in ((kept[0], kept[1]), (kept[0], later[0]), (kept[0, 1:], kept[0, :-1])):
+    beside = [(kept[0], kept[1]), (kept[0], later[0]), (kept[0, 1:], kept[0, :-1])]
+    rows = [(kept[0, :, apart:], kept[0, :, :-apart]) for apart in (1, 2, 3, 4)]  # four of them share a hash
+    for one, other in beside + rows:
         assert abs(torch.corrcoef(torch.stack([one.ravel(), other.ravel()]))[0, 1]) < 0.04
 
 
