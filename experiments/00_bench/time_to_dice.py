@@ -56,7 +56,7 @@ def race(folder, seconds, crop, window, keep):
 
     def referred(*changed):
         taken, steps = _alone(reference, folder, seconds, every, crop, *changed)
-        if keep:
+        if keep and not changed:
             save_file(taken[max(taken)], keep)
         return steps, _alone(judged_reference, folder, taken, window)
 
@@ -87,7 +87,7 @@ def figure(found, path):
     for name, (_, judged) in found.items():
         axes.plot([second / 60 for second in judged], list(_mean(judged).values()), marker="o", label=name)
     axes.set(xlabel="minutes on two cores, reading included", ylabel="whole-tumour Dice, 4 cases", ylim=(0, 1))
-    axes.legend(fontsize=8, loc="lower right")
+    axes.legend(fontsize=8, loc="upper left")
     axes.spines[["top", "right"]].set_visible(False)
     canvas.savefig(path, metadata={"Date": None})
 
