@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 from sklearn.decomposition import PCA
 
 from glioma_os.errors import ConfigError, DataError
@@ -54,7 +54,7 @@ class NormalScores(NamedTuple):
         ]
         standing = (np.array(below).reshape(values.shape[::-1]).T / 2 + 0.5) / (n + 1)
         spread = self.known[0] < self.known[-1] if n else np.zeros(values.shape[1], bool)
-        return np.where(spread, norm.ppf(np.clip(standing, 0.5 / (n + 1), 1 - 0.5 / (n + 1))), 0.0)
+        return np.where(spread, ndtri(np.clip(standing, 0.5 / (n + 1), 1 - 0.5 / (n + 1))), 0.0)
 
 
 SCALINGS: dict[str, type[Standard] | type[NormalScores]] = {"standard": Standard, "normal_scores": NormalScores}
