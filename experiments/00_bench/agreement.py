@@ -11,16 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from bench import HAS_BF16
 from dice_arms import BUNDLE, held_volumes
 from torch.overrides import TorchFunctionMode
 
 from glioma_os.networks.inference import pad_to_divisor
 from glioma_os.networks.segresnet import GliomaSegResNet
 from glioma_os.networks.weights import load_strict, read_state_dict
-from glioma_os.training.options import TrainerOptions
 from glioma_os.volumes.dice import dice
-
-HAS_BF16 = TrainerOptions().resolved_precision() == "bf16-mixed"
 
 
 @dataclass(frozen=True)
@@ -40,8 +38,8 @@ WAYS = {
 
 
 class _ProductsInFp32(TorchFunctionMode):
-    """A processor without bf16 takes minutes for one of its convolutions. This rounds what goes in and what comes out,
-    and multiplies and adds in fp32, which is what those that have it do."""
+    """bf16's convolutions for a processor without them: what goes in and comes out is rounded, products and sums are
+    fp32, as in hardware that has them."""
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         if func is not torch.conv3d:
