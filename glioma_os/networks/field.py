@@ -18,7 +18,7 @@ from monai.networks.nets import SegResNet
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from glioma_os.networks.normalization import affine, channel_moments, group_statistics
+from glioma_os.networks.normalization import affine, channel_moments, group_statistics, together
 
 RIM = 64  # voxels a side of the empty volume: at 1/8, four from each face are seen
 MARGINS = (0, 0, 1, 2)  # voxels of field around the box, a level each: what the brain leaves outside it comes back in
@@ -63,7 +63,7 @@ def through_field(
             state = _block(block, state, plan[level])
         levels.append(state)
     maps = [
-        _framed(state.shifted, [-own for own in margin]) + _spread(state.background, state.shifted)
+        _raised(_framed(state.shifted, [-own for own in margin]), state.background)
         for state, margin in zip(levels, margins, strict=True)
     ]
     return maps, _decoded(network, levels, plan, margins) if decode else None
@@ -111,7 +111,7 @@ def _decoded(network: SegResNet, levels: list[_State], plan: list[_Level], margi
             state = _block(block, state, plan[level])
     norm, _, last = network.conv_final
     shifted, background, _ = _convolved(last, _normalized(norm, state, plan[0]))
-    return shifted + _spread(background, shifted)
+    return _raised(shifted, background)
 
 
 def _block(block: Any, state: _State, level: _Level) -> _State:
@@ -126,14 +126,21 @@ def _convolved(layer: Any, state: _State) -> _State:
     return _State(layer(state.shifted), background, layer(state.rim))
 
 
+def _raised(x: Tensor, background: Tensor) -> Tensor:
+    """x + background, without torch's slow sum of a tensor and a number a channel."""
+    ones = torch.ones_like(background[0])
+    return together([affine(sample, ones, level) for sample, level in zip(x.split(1), background, strict=True)])
+
+
 def _spread(value: Tensor, like: Tensor) -> Tensor:
     return value.to(like.dtype)[:, :, None, None, None]
 
 
 def _normalized(norm: nn.GroupNorm, state: _State, level: _Level) -> _State:
     """ReLU(GroupNorm(activation)) with the statistics of the whole field, one sample after the other."""
-    parts = [_one(norm, _State(*(part[row : row + 1] for part in state)), level) for row in range(len(state.shifted))]
-    return parts[0] if len(parts) == 1 else _State(*(torch.cat(part) for part in zip(*parts, strict=True)))
+    samples = zip(*(part.split(1) for part in state), strict=True)
+    parts = [_one(norm, _State(*sample), level) for sample in samples]
+    return _State(*(together(list(part)) for part in zip(*parts, strict=True)))
 
 
 def _one(norm: nn.GroupNorm, state: _State, level: _Level) -> _State:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import gcd
 from typing import Any
 
 import torch
@@ -10,9 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 GROUP_NORM = "CHANNELS_LAST_GROUP"
-# Voxels summed in float32 before float64 takes over: of all, torch's kernel is off by 0.5 %. Their float32 copy stays
-# in the cache.
-_ROWS = 2**14
+# Torch sums a channel's numbers one after the other in float32: over a whole volume the mean is off by 0.5 %, so
+# float64 takes over after this many. Rows of 16 channels it sums one by one, longer ones, of many voxels, in vectors.
+_ROWS, _ABREAST = 512, 256
+_COUNTED = 2**18  # numbers made float64 at a time: they stay in the cache
 
 
 def channel_moments(x: Tensor, counts: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -20,13 +22,30 @@ def channel_moments(x: Tensor, counts: Tensor | None = None) -> tuple[Tensor, Te
 
     `counts` (D · H · W,): how many voxels each voxel stands for; None = one.
     """
-    voxels = x[0].permute(1, 2, 3, 0).reshape(-1, x.shape[1])
+    channels = x.shape[1]
+    voxels = x[0].permute(1, 2, 3, 0).reshape(-1, channels)
+    if counts is not None:
+        return _counted_moments(voxels, counts)
+    abreast = gcd(len(voxels), _ABREAST)
+    rows = voxels.reshape(-1, abreast * channels)
+    zeros = torch.zeros(rows.shape[1], dtype=_wide(x), device=x.device)  # unused, but their type is that of the sums
     sums = []
-    for start in range(0, len(voxels), _ROWS):
-        values = voxels[start : start + _ROWS].to(_wide(x))
-        counted = values if counts is None else values * counts[start : start + _ROWS, None]
-        sums.append(torch.stack([counted.sum(0), (counted * values).sum(0)]).double())
-    mean, square = torch.stack(sums).sum(0) / (len(voxels) if counts is None else counts.sum(dtype=torch.float64))
+    for slab in rows.split(_ROWS):
+        mean, variance = torch.batch_norm_update_stats(slab, zeros, zeros, 0.0)
+        mean = mean.double()
+        sums.append(len(slab) * torch.stack([mean, variance.double() + mean**2]))
+    mean, square = torch.stack(sums).sum(0).view(2, abreast, channels).sum(1) / len(voxels)
+    return mean, square
+
+
+def _counted_moments(voxels: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+    """Of (N, C) with (N,) counts; in float64, which autocast leaves alone."""
+    size, sums = _COUNTED // voxels.shape[1], []
+    shares = counts.double() / counts.sum(dtype=torch.float64)
+    for few, share in zip(voxels.split(size), shares.split(size), strict=True):
+        values = few.double()
+        sums.append(torch.stack([share @ values, share @ values.square()]))
+    mean, square = torch.stack(sums).sum(0)
     return mean, square
 
 
@@ -48,7 +67,8 @@ def _wide(x: Tensor) -> torch.dtype:
     return torch.promote_types(x.dtype, torch.float32)
 
 
-def _together(samples: list[Tensor]) -> Tensor:
+def together(samples: list[Tensor]) -> Tensor:
+    """One batch of samples (1, …); of one, no copy."""
     return samples[0] if len(samples) == 1 else torch.cat(samples)
 
 
@@ -68,7 +88,7 @@ class _GroupNormFunction(torch.autograd.Function):
             statistics.append(torch.stack([mu, inverse]).to(_wide(x)))
         ctx.save_for_backward(x, weight, torch.stack(statistics))
         ctx.groups = norm.num_groups
-        return _together(out)
+        return together(out)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
@@ -88,7 +108,7 @@ class _GroupNormFunction(torch.autograd.Function):
             )
             slope = -(inverse**2) * second
             d_x.append(dx.add_(affine(sample, slope, -inverse * first - slope * mu)))
-        return _together(d_x), d_weight, d_bias, None
+        return together(d_x), d_weight, d_bias, None
 
 
 class ChannelsLastGroupNorm(nn.GroupNorm):

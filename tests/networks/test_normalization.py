@@ -47,6 +47,16 @@ def test_moments_are_exact_over_slabs_and_count_what_a_voxel_stands_for():
             assert torch.allclose(found, expected, rtol=1e-6)
 
 
+def test_moments_of_a_wide_level_with_little_spread():
+    """Most of a whole volume is background: a number that repeats, whose float32 sums round the same way each time."""
+    x = 0.3 + torch.zeros(1, 16, 64, 64, 64)
+    x[..., 20:30, 20:30] += torch.randn(1, 16, 64, 10, 10)
+    mean, square = channel_moments(x.contiguous(memory_format=torch.channels_last_3d))
+    expected, spread = x.double().mean((0, 2, 3, 4)), x.double().var((0, 2, 3, 4), correction=0)
+    assert ((mean - expected) / spread.sqrt()).abs().max() < 5e-5
+    assert torch.allclose(square - mean**2, spread, rtol=1e-4)
+
+
 def test_statistics_are_those_of_the_whole_field():
     """Reference: the box inside a whole volume of background, whose faces differ, as their padding makes them."""
     norm, _ = norms()
