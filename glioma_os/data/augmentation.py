@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from glioma_os.errors import ConfigError
-from glioma_os.volumes.store import Look, StoredVolume
+from glioma_os.volumes.store import StoredVolume
+from glioma_os.volumes.window import Look
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,8 @@ class PatchLoader:
         return len(self.batches)
 
     def __iter__(self) -> Iterator[SegmentationBatch]:
-        with ThreadPoolExecutor(AHEAD, "patches") as threads:
+        torch.get_num_threads()  # settles this thread's number: the next line is about those that read alone
+        with ThreadPoolExecutor(AHEAD, "patches", torch.set_num_threads, (1,)) as threads:
             ahead: deque[Future[SegmentationBatch]] = deque()
             for places in self.batches:
                 ahead.append(threads.submit(self._batch, places))

@@ -14,6 +14,7 @@ from glioma_os.errors import IntegrityError
 from glioma_os.records import Array, Case, Modality, Volume
 from glioma_os.volumes.atomic import atomic_write, sha256_file
 from glioma_os.volumes.prepare import Prepared, Recipe, prepare_case
+from glioma_os.volumes.window import PLAIN, Look, region_masks, z_scores
 
 SUFFIX = ".safetensors"
 DTYPES = {"I16": np.int16, "U8": np.uint8}
@@ -26,50 +27,6 @@ def _digest(value: object) -> str:
 def _sources(case: Case, recipe: Recipe) -> list[Path]:
     files = [case.images[Modality(m)] for m in recipe.modalities if Modality(m) in case.images]
     return files + ([case.label] if case.label is not None and recipe.label_coding is not None else [])
-
-
-@dataclass(frozen=True)
-class Look:
-    """How a window is shown: mirrored axes, and gain · z + offset."""
-
-    flips: tuple[bool, bool, bool] = (False, False, False)
-    gain: float = 1.0
-    offset: float = 0.0
-
-    @property
-    def steps(self) -> tuple[slice, slice, slice]:
-        """The mirroring as slices of (D, H, W)."""
-        d, h, w = (slice(None, None, -1 if flip else 1) for flip in self.flips)
-        return d, h, w
-
-
-PLAIN = Look()
-_SLAB = 8  # planes at a time: what one pass wrote is still in the cache for the next, and calls stay few
-
-
-def _scaled(raw: Array, look: Look, out: Array, factor: np.float32, shift: np.float32) -> None:
-    """out = factor · raw + shift + offset where raw is not 0, offset elsewhere; raw mirrored as `look` says."""
-    background = np.float32(look.offset)
-    for start in range(0, len(raw), _SLAB):
-        plane = out[start : start + _SLAB]
-        stop = len(raw) - start
-        planes = raw[max(0, stop - _SLAB) : stop][::-1] if look.flips[0] else raw[start : start + _SLAB]
-        np.copyto(plane, _mirrored(planes, look))
-        brain = plane != 0
-        plane *= factor
-        plane += shift
-        plane *= brain
-        plane += background
-
-
-def _mirrored(planes: Array, look: Look) -> Array:
-    """(n, H, W) mirrored along H and W; rows read backwards in forward order are numpy's slowest copy, so not that."""
-    _, h, w = look.flips
-    if h and not w:
-        return planes.copy()[:, ::-1]
-    if w and not h:
-        return planes.copy().ravel()[::-1].copy().reshape(planes.shape)[::-1, ::-1]
-    return planes[(slice(None), *look.steps[1:])]
 
 
 @dataclass(frozen=True)
@@ -103,47 +60,19 @@ class StoredVolume:
 
         With a `look`: mirrored along its axes, and gain · z + offset, background (offset) included.
         """
-        inside, target = self._overlap(corner, size)
-        whole = all(stop.stop - stop.start == extent for stop, extent in zip(target, size, strict=True))
-        out = np.empty((len(modalities), *size), np.float32)
-        if not whole:
-            out[...] = look.offset
-        shown = out[(slice(None), *look.steps)]
-        for row, channel in enumerate(self.channels(modalities)):
-            factor = self.inverse_sd[channel] * look.gain
-            _scaled(  # mirrored twice what is written, so once what is read: only one pass runs against the memory
-                self.voxels[(channel, *inside)], look, shown[(row, *target)][look.steps], np.float32(factor),
-                np.float32(-self.mean[channel] * factor),
-            )  # fmt: skip
-        return out
+        return z_scores(self.voxels, self.channels(modalities), self.mean, self.inverse_sd, corner, size, look)
 
     def regions(self, corner: tuple[int, ...], size: tuple[int, ...], look: Look = PLAIN) -> Array:
         """(3, *size) uint8 of TC, WT, ET in the window, mirrored as `look` says; background outside the box."""
         if self.region_bits is None:
             raise IntegrityError(f"case {self.case_id}", "no label stored → a labelled case expected", "Add its mask")
-        inside, target = self._overlap(corner, size)
-        out = np.zeros((3, *size), np.uint8)
-        shown = out[(slice(None), *look.steps)]
-        bits = np.ascontiguousarray(self.region_bits[inside][look.steps])
-        for bit in range(3):
-            row = shown[(bit, *target)][look.steps]
-            np.right_shift(bits, bit, out=row)
-            row &= 1
-        return out
+        return region_masks(self.region_bits, corner, size, look)
 
     def volume(self, modalities: tuple[str, ...]) -> Volume:
         """The whole brain box in memory."""
         origin = (0, 0, 0)
         regions = None if self.region_bits is None else self.regions(origin, self.shape).astype(bool)
         return Volume(self.case_id, self.window(origin, self.shape, modalities), regions, self.affine, self.key)
-
-    def _overlap(self, corner: tuple[int, ...], size: tuple[int, ...]) -> tuple[tuple, tuple]:
-        inside, target = [], []
-        for start, extent, limit in zip(corner, size, self.shape, strict=True):
-            low, high = max(start, 0), max(min(start + extent, limit), max(start, 0))
-            inside.append(slice(low, high))
-            target.append(slice(low - start, high - start))
-        return tuple(inside), tuple(target)
 
 
 class VolumeStore:
@@ -208,7 +137,7 @@ class VolumeStore:
                 raise ValueError(f"{size} bytes found → {start + end} expected")
             arrays = {
                 name: np.asarray(
-                    np.memmap(path, DTYPES[spec["dtype"]], "r", start + spec["data_offsets"][0], tuple(spec["shape"]))
+                    np.memmap(path, DTYPES[spec["dtype"]], "c", start + spec["data_offsets"][0], tuple(spec["shape"]))
                 )
                 for name, spec in header.items()
                 if name != "__metadata__"

@@ -9,10 +9,12 @@ from monai.transforms import Compose, Flip, NormalizeIntensity, ScaleIntensity, 
 from glioma_os.cohorts.brats import BratsCohort
 from glioma_os.errors import ConfigError, DataError, IntegrityError
 from glioma_os.records import Modality
+from glioma_os.volumes import window
 from glioma_os.volumes.native import to_native
 from glioma_os.volumes.nifti import read_nifti, write_nifti
 from glioma_os.volumes.prepare import Recipe, prepare_case, resample
-from glioma_os.volumes.store import Look, VolumeStore
+from glioma_os.volumes.store import VolumeStore
+from glioma_os.volumes.window import Look
 
 NAME = "BraTS20_Training_001"
 FOUR = tuple(m.value for m in Modality)
@@ -38,16 +40,17 @@ def test_z_scores_are_monais_and_windows_are_the_volume(case, store):
     ours = stored.volume(FOUR)
     assert ours.image.shape == (4, 8, 10, 6)  # the brain box
     assert np.allclose(ours.image, np.asarray(theirs)[:, 2:-2, 2:-2, 2:-2], atol=1e-5)
-    window = stored.window((-2, 3, 1), (6, 6, 4), FOUR[:2])
-    assert not window[:, :2].any()
-    assert np.array_equal(window[:, 2:], ours.image[:2, :4, 3:9, 1:5])
+    shown = stored.window((-2, 3, 1), (6, 6, 4), FOUR[:2])
+    assert not shown[:, :2].any()
+    assert np.array_equal(shown[:, 2:], ours.image[:2, :4, 3:9, 1:5])
     assert np.array_equal(stored.regions((0, 0, 0), stored.shape).astype(bool), ours.regions)
     beyond = stored.window((100, 0, 0), (2, 2, 2), FOUR)
     assert not beyond.any()
 
 
 @pytest.mark.parametrize("flips", [(False, False, True), (True, True, False), (True, True, True)], ids=str)
-def test_a_look_is_what_monai_makes_of_the_window(case, store, flips):
+def test_a_look_is_what_monai_makes_of_the_window(case, store, flips, monkeypatch):
+    monkeypatch.setattr(window, "_SLAB", 4)  # 9 planes: two slabs and a rest
     stored = store.open(store.prepare(case, RECIPE))
     axes = [axis for axis in range(3) if flips[axis]]
     theirs = Compose([Flip(axes), ScaleIntensity(None, None, factor=-0.07), ShiftIntensity(0.04, safe=False)])
