@@ -137,7 +137,7 @@ class VolumeStore:
                 raise ValueError(f"{size} bytes found → {start + end} expected")
             arrays = {
                 name: np.asarray(
-                    np.memmap(path, DTYPES[spec["dtype"]], "c", start + spec["data_offsets"][0], tuple(spec["shape"]))
+                    np.memmap(path, DTYPES[spec["dtype"]], "r", start + spec["data_offsets"][0], tuple(spec["shape"]))
                 )
                 for name, spec in header.items()
                 if name != "__metadata__"
