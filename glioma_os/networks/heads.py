@@ -29,8 +29,8 @@ def _mixed(state: Tensor) -> Tensor:
     return shifted(state, 31).bitwise_xor_(state)
 
 
-def _kept(seeds: Tensor, step: int, units: int, rows: int, dropout: float) -> Tensor:
-    """(M, units, rows) bool, False with a chance of `dropout`, to 1/65536.
+def _kept(seeds: Tensor, step: int, units: int, rows: int, dropout: float, dtype: torch.dtype) -> Tensor:
+    """(M, units, rows), 0 with a chance of `dropout`, to 1/65536, else 1.
 
     A hash of seed, step, unit and a group of four rows, 16 bits for each row: a member's draws are the same whatever
     other members or padding stand beside it.
@@ -39,11 +39,12 @@ def _kept(seeds: Tensor, step: int, units: int, rows: int, dropout: float) -> Te
     unit = torch.arange(units, device=seeds.device)[:, None]
     places = step * 0x1B873593 + group * 0x2545F4914F6CDD1 + unit * 0x5851F42D
     draws = _mixed(seeds[:, None, None] * 0x9E3779B97F4A7C1 + places).view(torch.int16)
-    return draws[..., :rows] >= round(dropout * (1 << 16)) - (1 << 15)
+    least = round(dropout * (1 << 16)) - (1 << 15)  # a draw that is kept; all are whole numbers
+    return draws[..., :rows].to(dtype).sub_(least - 1).clamp_(0, 1)  # in half the time of a comparison
 
 
 class _KeptSiLU(torch.autograd.Function):
-    """silu(x) where kept, 0 elsewhere. With g = sigmoid(x) there and 0 elsewhere, y = x g and dy/dx = g + y (1 − g)."""
+    """silu(x) where kept, 0 elsewhere. With g = sigmoid(x) there and 0 elsewhere, y = x g and dy/dx = y + g (1 − y)."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, kept: Tensor) -> Tensor:
@@ -55,7 +56,7 @@ class _KeptSiLU(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         y, gate = ctx.saved_tensors
-        return (y + gate).sub_(y * gate).mul_(gradients[0]), None
+        return torch.lerp(y, y.new_ones(()), gate).mul_(gradients[0]), None
 
 
 class BatchedMLP(nn.Module):
@@ -83,14 +84,15 @@ class BatchedMLP(nn.Module):
         Inside, rows lie last: on long rows of short matrices every operation is up to three times faster.
         """
         hidden = torch.baddbmm(self.first_bias.mT, self.first_weight.mT, inputs.mT)
-        scale = 1.0
+        last = self.last_weight.mT
         if self.training and self.dropout:
-            seeds, scale = self.get_buffer("seeds"), 1 / (1 - self.dropout)
             _, units, rows = hidden.shape
-            hidden = _KeptSiLU.apply(hidden, _kept(seeds, step, units, rows, self.dropout))
+            kept = _kept(self.get_buffer("seeds"), step, units, rows, self.dropout, hidden.dtype)
+            hidden = _KeptSiLU.apply(hidden, kept)
+            last = last / (1 - self.dropout)
         else:
             hidden = nn.functional.silu(hidden)
-        return torch.baddbmm(self.last_bias.mT, self.last_weight.mT, hidden, alpha=scale).mT
+        return torch.baddbmm(self.last_bias.mT, last, hidden).mT
 
     def penalty(self) -> Tensor:
         """Sum of squared weights of each member, (M,); biases are free."""

@@ -77,9 +77,7 @@ def region_masks(bits: Array, corner: tuple[int, ...], size: tuple[int, ...], lo
     return out
 
 
-def _overlap(
-    corner: tuple[int, ...], size: tuple[int, ...], shape: tuple[int, ...], look: Look
-) -> tuple[tuple, tuple]:
+def _overlap(corner: tuple[int, ...], size: tuple[int, ...], shape: tuple[int, ...], look: Look) -> tuple[tuple, tuple]:
     """What window and box share: its place in the box, and in the window as it is shown."""
     inside, target = [], []
     for start, extent, limit, flip in zip(corner, size, shape, look.flips, strict=True):

@@ -25,13 +25,12 @@ def test_the_mixer_gives_splitmix64s_published_numbers():
 def test_dropout_is_the_members_own():
     seeds = torch.tensor([5, 9])
     for dropout in (0.1, 0.25, 0.5, 0.9):
-        kept = _kept(seeds, 3, 50, 200, dropout)
-        assert kept.dtype == torch.bool
-        assert torch.equal(kept[1:, :, :120], _kept(seeds[1:], 3, 50, 120, dropout))
+        kept = _kept(seeds, 3, 50, 200, dropout, torch.float64)
+        assert set(kept.unique().tolist()) == {0, 1}
+        assert torch.equal(kept[1:, :, :120], _kept(seeds[1:], 3, 50, 120, dropout, torch.float64))
         # 10,000 draws a member: a standard error of .005 at most
-        assert torch.allclose(kept.double().mean((1, 2)), torch.full((2,), 1 - dropout, dtype=torch.float64), atol=0.02)
-    kept = _kept(seeds, 3, 50, 200, 0.5).double()
-    later = _kept(seeds, 4, 50, 200, 0.5).double()
+        assert torch.allclose(kept.mean((1, 2)), torch.full((2,), 1 - dropout, dtype=torch.float64), atol=0.02)
+    kept, later = (_kept(seeds, step, 50, 200, 0.5, torch.float64) for step in (3, 4))
     beside = [(kept[0], kept[1]), (kept[0], later[0]), (kept[0, 1:], kept[0, :-1])]
     rows = [(kept[0, :, apart:], kept[0, :, :-apart]) for apart in (1, 2, 3, 4)]  # four of them share a hash
     for one, other in beside + rows:
@@ -49,6 +48,6 @@ def test_dropout_keeps_the_mean_and_sleeps_in_eval_mode():
 
 
 def test_the_gated_gradient_is_autograds():
-    x, kept = torch.randn(2, 3, 5, dtype=torch.float64, requires_grad=True), torch.rand(2, 3, 5) < 0.7
+    x, kept = torch.randn(2, 3, 5, dtype=torch.float64, requires_grad=True), (torch.rand(2, 3, 5) < 0.7).double()
     assert torch.allclose(_KeptSiLU.apply(x, kept), torch.nn.functional.silu(x) * kept)
     assert torch.autograd.gradcheck(_KeptSiLU.apply, (x, kept))

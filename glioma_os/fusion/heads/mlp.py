@@ -95,7 +95,7 @@ class MLP(Head):
     learning_rate: float = 0.02
     weight_decay: tuple[float, ...] = (0.1, 0.01)
     members_at_once: int = 1024
-    members_a_block: int = 128
+    members_a_block: int = 256
     accelerator: str = "cpu"
 
     def settings(self) -> list[Setting]:
