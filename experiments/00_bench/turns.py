@@ -46,7 +46,7 @@ def _serve(pipe, arm):
 
 
 def in_turn(arms, rounds):
-    """Name → Arm to name → Measured, taken in turn after one warm-up."""
+    """Name → Arm to name → Measured, taken in turn after one warm-up; with no rounds that is what counts."""
     context = multiprocessing.get_context("spawn")
     pipes, processes, times, memory = {}, [], {name: [] for name in arms}, {}
     try:
@@ -60,7 +60,7 @@ def in_turn(arms, rounds):
             for name, pipe in pipes.items():
                 pipe.send("go")
                 seconds, memory[name] = pipe.recv()
-                if lap:
+                if lap or not rounds:
                     times[name].append(seconds)
         for pipe in pipes.values():
             pipe.send("end")

@@ -37,6 +37,11 @@ from glioma_os.training.run import Run
 from glioma_os.volumes.atomic import atomic_write
 
 OVERLAYS = 6
+WAYS = {  # features.kind → how a patient's prediction comes about
+    "latents": "segment, take the encoder's latents, fuse them with age, predict",
+    "csv": "read feature tables, fuse them with age, predict",
+    "none": "predict from clinical values",
+}
 
 
 def _predictions(run: Run) -> pd.DataFrame:
@@ -143,8 +148,8 @@ def build_report(cfg: DictConfig, settings: list[Setting], runs: dict[str, Run],
     first = runs[settings[0].name].read_json("provenance.json")
     synthetic = "synthetic" in settings[0].cohort().name
     lead = (
-        f"{len(pages)} setting{'s' * (len(pages) > 1)}: segment, take the encoder's latents, fuse them with age, "
-        "predict; every number out of fold, with its interval, beside age alone."
+        f"{len(pages)} setting{'s' * (len(pages) > 1)}: {WAYS[settings[0].cfg.features.kind]}; every number out of "
+        "fold, with its interval, beside age alone."
     )
     if synthetic:
         lead += (
