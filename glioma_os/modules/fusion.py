@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 
 import torch
 from lightning.pytorch import LightningModule
-from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 
 from glioma_os.networks.heads import BatchedMLP
@@ -36,42 +34,44 @@ def cox(output: Tensor, batch: FusionBatch) -> Tensor:
 
 
 class FusionModule(LightningModule):
-    """Full-batch Adam on blocks of members; no member feels another.
+    """Full-batch Adam on blocks of members for `steps` steps; no member feels another.
 
     `weight_decay` (M,), over all blocks, multiplies half the squared weights of its member. `each` maps a function over
-    blocks, as `map` does: a thread pool's does several at a time.
+    blocks, as `map` does: a thread pool's fits several at a time, none waiting for another.
     """
 
     def __init__(
-        self, networks: Sequence[BatchedMLP], objective: Objective, weight_decay: Tensor, learning_rate: float = 0.02,
-        each: Callable[..., Iterable[Tensor]] = map,
+        self, networks: Sequence[BatchedMLP], objective: Objective, weight_decay: Tensor, steps: int,
+        learning_rate: float = 0.02, each: Callable[..., Iterable[Tensor]] = map,
     ) -> None:  # fmt: skip
         super().__init__()
         self.networks = torch.nn.ModuleList(networks)
-        self.objective, self.learning_rate, self.each = objective, learning_rate, each
+        self.objective, self.steps, self.learning_rate, self.each = objective, steps, learning_rate, each
         self.register_buffer("weight_decay", weight_decay)
-        self.automatic_optimization = False  # a graph over all blocks would be walked by one thread
+        self.automatic_optimization = False  # one optimizer a block
 
     def training_step(self, batch: list[FusionBatch], batch_idx: int) -> Tensor:
-        """One step of every member; `batch` has one FusionBatch a block."""
-        optimizer = self.optimizers()
-        assert isinstance(optimizer, LightningOptimizer)
-        optimizer.zero_grad()
-        loss = self.gradients(batch, self.global_step)
-        optimizer.step()
-        return loss
-
-    def gradients(self, batch: list[FusionBatch], step: int) -> Tensor:
-        """Adds to every parameter's gradient; the sum of the members' losses. `step` numbers the dropout masks."""
+        """The whole fit of every member, and the sum of their last losses; `batch` has one FusionBatch a block."""
+        found = self.optimizers(use_pl_optimizer=False)
+        optimizers = found if isinstance(found, list) else [found]  # Lightning takes one out of its list
         decays = self.get_buffer("weight_decay").split([len(network.get_buffer("seeds")) for network in self.networks])
-        losses = self.each(partial(self._backward, step=step), self.networks, batch, decays)
-        return torch.stack(list(losses)).sum()
+        return torch.stack(list(self.each(self.descend, self.networks, optimizers, batch, decays))).sum()
 
-    def _backward(self, network: BatchedMLP, batch: FusionBatch, decay: Tensor, step: int) -> Tensor:
-        loss = (self.objective(network(batch.features, step), batch) + decay / 2 * network.penalty()).sum()
-        loss.backward()
+    def descend(
+        self, network: BatchedMLP, optimizer: torch.optim.Optimizer, batch: FusionBatch, decay: Tensor
+    ) -> Tensor:
+        """All steps of one block; the sum of its members' last losses."""
+        loss = decay.new_zeros(())
+        for step in range(self.steps):
+            optimizer.zero_grad()
+            loss = (self.objective(network(batch.features, step), batch) + decay / 2 * network.penalty()).sum()
+            loss.backward()
+            optimizer.step()
         return loss.detach()
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """Adam is elementwise: batching members leaves each one's path as it is."""
-        return torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=True)  # one pass, not a dozen
+        return [
+            torch.optim.Adam(network.parameters(), lr=self.learning_rate, fused=True)  # one pass, not a dozen
+            for network in self.networks
+        ]

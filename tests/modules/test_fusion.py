@@ -54,15 +54,11 @@ def test_cross_entropy_equals_torch_on_the_weighted_rows():
 
 
 def test_weight_decay_shrinks_its_own_member_only():
-    network = BatchedMLP([1, 1], [3, 3], hidden=4, out=1)
-    module = FusionModule([network], cox, torch.tensor([0.0, 100.0], dtype=torch.float64), learning_rate=0.05)
+    network, decay = BatchedMLP([1, 1], [3, 3], hidden=4, out=1), torch.tensor([0.0, 100.0], dtype=torch.float64)
+    module = FusionModule([network], cox, decay, steps=40, learning_rate=0.05)
     inputs, time, event = censored(2)
     single, _ = batch_of(inputs, time, event)
     batch = FusionBatch(*(part.repeat(2, *[1] * (part.ndim - 1)) for part in single))
-    optimizer = module.configure_optimizers()
-    for step in range(40):
-        optimizer.zero_grad()
-        module.gradients([batch], step)
-        optimizer.step()
+    module.descend(network, module.configure_optimizers()[0], batch, decay)
     plain, shrunk = network.penalty().tolist()
     assert shrunk < 0.1 * plain

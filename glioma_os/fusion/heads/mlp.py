@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import repeat
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -35,17 +34,16 @@ def _stacked(parts: list[Array], fill: float = 0.0) -> Array:
 
 
 @dataclass(frozen=True)
-class _Steps:
-    """The same full batch, block by block, once per step; a list would be taken for several loaders."""
+class _Once:
+    """A single full batch, block by block; a list would be taken for several loaders."""
 
     batch: list[FusionBatch]
-    steps: int
 
     def __len__(self) -> int:
-        return self.steps
+        return 1
 
     def __iter__(self) -> Iterator[list[FusionBatch]]:
-        return repeat(self.batch, self.steps)
+        yield self.batch
 
 
 def _precision(tasks: list[Task]) -> torch.dtype:
@@ -66,7 +64,7 @@ def _quiet_on_one_thread() -> Iterator[None]:
     """Lightning announces its devices on every fit, and 2.6 calls a torch constructor that is to go.
 
     One thread an operation: on tensors this small, threads of a busy machine wait for each other (measured: 8.4 s
-    against .17). Blocks, which meet once a step, share the processors instead.
+    against .17). Blocks share the processors instead.
     """
     import torch
 
@@ -95,7 +93,7 @@ class MLP(Head):
     learning_rate: float = 0.02
     weight_decay: tuple[float, ...] = (0.1, 0.01)
     members_at_once: int = 1024
-    members_a_block: int = 256
+    members_a_block: int = 128
     accelerator: str = "cpu"
 
     def settings(self) -> list[Setting]:
@@ -158,7 +156,7 @@ class MLP(Head):
         networks, tasks = [self._network(block) for block in blocks], [task for block in blocks for task in block]
         objective = cox if tasks[0].kind == "time" else cross_entropy
         with _quiet_on_one_thread(), ThreadPoolExecutor(_processors()) as threads:
-            module = FusionModule(networks, objective, self._decay(tasks), self.learning_rate, threads.map)
+            module = FusionModule(networks, objective, self._decay(tasks), self.steps, self.learning_rate, threads.map)
             Trainer(
                 max_epochs=1,
                 accelerator=self.accelerator,
@@ -167,7 +165,7 @@ class MLP(Head):
                 enable_checkpointing=False,
                 enable_progress_bar=False,
                 enable_model_summary=False,
-            ).fit(module, _Steps([self._batch(block) for block in blocks], self.steps))
+            ).fit(module, _Once([self._batch(block) for block in blocks]))
         return networks
 
     def _network(self, tasks: list[Task]) -> BatchedMLP:
