@@ -1,7 +1,7 @@
 """Brain box against the whole volume at 1 mm, with a trained network of the bundle's layout: regions and deepest map.
 
-`agreement.py FILE`: its weights, the Model-Zoo's model.pt or what time_to_dice.py kept. Judged on the four real cases
-that time_to_dice.py holds out, whose whole volume is the bundle's evaluator's one window.
+`agreement.py FILE`: its weights, the Model-Zoo's model.pt or a segmenter's weights.safetensors. Judged on the four real
+cases that experiment=real_mini holds out, whose whole volume is the bundle's evaluator's one window.
 """
 
 import sys

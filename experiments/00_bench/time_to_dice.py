@@ -1,9 +1,9 @@
 """Whole-tumour Dice after equal time: ten cases of data/brats2018 to learn from, four to be judged on, two cores.
 
-`time_to_dice.py MINUTES TUNING_MINUTES [FILE]`. The clock of every arm begins before its first file is read and stands
+`time_to_dice.py MINUTES TUNING_MINUTES`. The clock of every arm begins before its first file is read and stands
 still while nothing but snapshots is written; these are judged afterwards on the scanner's grid, each as its recipe
 does. Without tuning: 128³ crops, the foreground in one window. Writes time_to_dice.json and time_to_dice.svg, prints
-the table; FILE keeps the reference's last weights.
+the table.
 """
 
 import json
@@ -17,7 +17,6 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from dice_arms import BUNDLE, FOREGROUND, judged_ours, judged_reference, ours, reference
-from safetensors.torch import save_file
 
 HERE = Path(__file__).parent
 CROPS = (64, 96, 128)
@@ -50,14 +49,12 @@ def _try(found, folder, taken, crop, window, steps):
     print(f"tuning: crop {crop}, {steps} steps, window {window}: WT {found[crop, window]:.3f}", flush=True)
 
 
-def race(folder, seconds, crop, window, keep):
+def race(folder, seconds, crop, window):
     """Name → (steps, second → Dice of each of the four), an arm more at a time."""
     every, found = seconds / 5, {}
 
     def referred(*changed):
         taken, steps = _alone(reference, folder, seconds, every, crop, *changed)
-        if keep and not changed:
-            save_file(taken[max(taken)], keep)
         return steps, _alone(judged_reference, folder, taken, window)
 
     def own():
@@ -92,11 +89,11 @@ def figure(found, path):
     canvas.savefig(path, metadata={"Date": None})
 
 
-def main(minutes, tuning_minutes, keep=None):
+def main(minutes, tuning_minutes):
     with tempfile.TemporaryDirectory() as folder:
         (crop, window), tuning = tuned(folder, 60 * tuning_minutes) if tuning_minutes else ((128, FOREGROUND), {})
         tries = [{"crop": crop, "window": window, "dice": dice} for (crop, window), dice in tuning.items()]
-        for found in race(folder, 60 * minutes, crop, window, keep):
+        for found in race(folder, 60 * minutes, crop, window):
             told = {name: {"steps": steps, "dice": judged} for name, (steps, judged) in found.items()}
             (HERE / "time_to_dice.json").write_text(json.dumps({"tuning": tries, "race": told}, indent=1) + "\n")
             figure(found, HERE / "time_to_dice.svg")
@@ -116,4 +113,4 @@ def table(found, minutes):
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]), float(sys.argv[2]), *sys.argv[3:])
+    main(float(sys.argv[1]), float(sys.argv[2]))
