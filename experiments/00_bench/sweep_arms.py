@@ -1,5 +1,7 @@
 """The 24 jobs of `sweep=transfer_demo`: as a sweep runs them, and one after the other in a process that never ends."""
 
+import contextlib
+import io
 import itertools
 import subprocess
 import sys
@@ -32,6 +34,7 @@ def distinct_stages(folder):
             factors = OverridesParser.create().parse_overrides([f"{name}={values}" for name, values in asked.items()])
             levels = [[f"{one.key_or_group}={value}" for value in one.sweep_string_iterator()] for one in factors]
             for own in itertools.product(*levels):
-                run_stage(compose("config", [SWEEP, *own, *_places(folder, "stages")]))
+                with contextlib.redirect_stdout(io.StringIO()):
+                    run_stage(compose("config", [SWEEP, *own, *_places(folder, "stages")]))
 
     return arm
