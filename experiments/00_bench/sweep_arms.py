@@ -34,7 +34,7 @@ def distinct_stages(folder):
             factors = OverridesParser.create().parse_overrides([f"{name}={values}" for name, values in asked.items()])
             levels = [[f"{one.key_or_group}={value}" for value in one.sweep_string_iterator()] for one in factors]
             for own in itertools.product(*levels):
-                with contextlib.redirect_stdout(io.StringIO()):
+                with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
                     run_stage(compose("config", [SWEEP, *own, *_places(folder, "stages")]))
 
     return arm
