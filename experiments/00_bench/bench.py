@@ -144,7 +144,7 @@ def sweep(folder):
     """Once, since a second time nothing is left to do."""
     arms = {
         "its distinct stages": Arm(sweep_arms.distinct_stages, (folder,)),
-        "ours": Arm(sweep_arms.sweep, (folder,)),
+        "ours": Arm(_command, ("-m", "glioma_os", "-m", *sweep_arms.words(folder, "sweep"))),
     }
     return arms, 0, []
 
@@ -190,7 +190,6 @@ def _beside(measured):
         verdict = _held(share <= 0.03)
         added = f"{extra:.1f} ms, {share:.1%} of a step of 96³"
         yield f"- Lightning, guards, curves, checkpoint: {added} (goal 3 %): {verdict}."
-
     if "sweep" in measured:
         seconds = {arm: found.ms / 1e3 for arm, found in measured["sweep"].items()}
         share = seconds["ours"] / seconds["its distinct stages"]

@@ -1,23 +1,12 @@
-"""The 24 jobs of `sweep=transfer_demo`: as a sweep runs them, and one after the other in a process that never ends."""
+"""The 24 jobs of `sweep=transfer_demo`, whose stages can also be done one after the other in a process."""
 
 import contextlib
 import io
 import itertools
-import subprocess
-import sys
 
-SWEEP = "sweep=transfer_demo"
-
-
-def _places(folder, name):
-    """Runs and store of one arm's own, empty at first."""
-    return [f"paths.runs={folder}/{name}/runs", f"paths.store={folder}/{name}/store"]
-
-
-def sweep(folder):
-    """Two jobs at a time, each a process tree of its own; what they share is done once."""
-    command = [sys.executable, "-m", "glioma_os", "-m", SWEEP, *_places(folder, "sweep")]
-    return lambda: subprocess.run(command, check=True, capture_output=True)
+def words(folder, name, *own):
+    """The command line of the sweep, or of a job of it; with runs and store of one arm's own, empty at first."""
+    return ["sweep=transfer_demo", *own, f"paths.runs={folder}/{name}/runs", f"paths.store={folder}/{name}/store"]
 
 
 def distinct_stages(folder):
@@ -30,11 +19,11 @@ def distinct_stages(folder):
 
     def arm():
         with initialize_config_dir(str(config_folder()), version_base="1.3"):
-            asked = compose("config", [SWEEP], return_hydra_config=True).hydra.sweeper.params
+            asked = compose("config", words(folder, "stages"), return_hydra_config=True).hydra.sweeper.params
             factors = OverridesParser.create().parse_overrides([f"{name}={values}" for name, values in asked.items()])
             levels = [[f"{one.key_or_group}={value}" for value in one.sweep_string_iterator()] for one in factors]
             for own in itertools.product(*levels):
                 with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-                    run_stage(compose("config", [SWEEP, *own, *_places(folder, "stages")]))
+                    run_stage(compose("config", words(folder, "stages", *own)))
 
     return arm

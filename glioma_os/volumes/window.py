@@ -41,22 +41,18 @@ def z_scores(
     out = np.empty((len(channels), *size), np.float32)
     if _juts_out(target, size):
         out[...] = look.offset
-    scratch = np.empty((_SLAB, *voxels[(0, *inside)].shape[1:]), np.int16)
     for canvas, channel in zip(out[(slice(None), *target)], channels, strict=True):
         raw = voxels[(channel, *inside)][look.steps]
         shift, factor = -float(mean[channel]), look.gain * float(inverse_sd[channel])
         for start in range(0, len(raw), _SLAB):
-            planes, shown = raw[start : start + _SLAB], canvas[start : start + _SLAB]
-            if look.flips[2]:  # reading rows backwards is slow, and half as slow in two bytes a voxel as in four
-                np.copyto(scratch[: len(planes)], planes)
-                planes = scratch[: len(planes)]
-            np.copyto(shown, planes)
+            shown = canvas[start : start + _SLAB]
+            np.copyto(shown, raw[start : start + _SLAB])
             _scale(shown, shift, factor, look.offset)
     return out
 
 
 def _scale(x: Array, shift: float, factor: float, offset: float) -> None:
-    """In place factor · (x + shift) + offset where x is not 0, offset elsewhere; torch needs half as long as numpy."""
+    """In place factor · (x + shift) + offset where x is not 0, offset elsewhere; numpy needs half as long again."""
     import torch  # not at the top: preparing cases needs no torch
 
     values = torch.from_numpy(x)
