@@ -4,6 +4,7 @@ import contextlib
 import io
 import itertools
 
+
 def words(folder, name, *own):
     """The command line of the sweep, or of a job of it; with runs and store of one arm's own, empty at first."""
     return ["sweep=transfer_demo", *own, f"paths.runs={folder}/{name}/runs", f"paths.store={folder}/{name}/store"]
