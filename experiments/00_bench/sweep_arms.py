@@ -17,14 +17,16 @@ def distinct_stages(folder):
 
     from glioma_os.__main__ import config_folder
     from glioma_os.stages.build import run_stage
+    from glioma_os.training.progress import console
 
     def arm():
+        console.quiet = True
         with initialize_config_dir(str(config_folder()), version_base="1.3"):
             asked = compose("config", words(folder, "stages"), return_hydra_config=True).hydra.sweeper.params
             factors = OverridesParser.create().parse_overrides([f"{name}={values}" for name, values in asked.items()])
             levels = [[f"{one.key_or_group}={value}" for value in one.sweep_string_iterator()] for one in factors]
             for own in itertools.product(*levels):
-                with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                with contextlib.redirect_stdout(io.StringIO()):
                     run_stage(compose("config", words(folder, "stages", *own)))
 
     return arm
