@@ -28,7 +28,7 @@ from glioma_os.volumes.prepare import Recipe
 from glioma_os.volumes.store import VolumeStore
 
 FOUR = tuple(m.value for m in Modality)
-PATCH, CASES, LAPS = (128, 128, 128), 8, 2
+PATCH, CASES, LAPS = (128, 128, 128), 8, 8
 KEYS = ["image", "label"]
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from glioma_os.errors import ConfigError
+from glioma_os.records import Array
 from glioma_os.volumes.store import StoredVolume
 from glioma_os.volumes.window import Look
 
@@ -34,6 +35,8 @@ class Augmentation:
         for name in ("flip", "physics", "channel_dropout"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"augmentation.{name}", f"{getattr(self, name)} found → 0 to 1", "Correct the value")
+        if not 0 <= self.scale < 1:
+            raise ConfigError("augmentation.scale", f"{self.scale} found → 0 to below 1", "Correct the value")
 
     @cached_property
     def _torchio(self) -> Any:
@@ -51,25 +54,25 @@ class Augmentation:
         )
 
     def __call__(
-        self, volume: StoredVolume, corner: tuple[int, ...], size: tuple[int, ...], channels: tuple[str, ...], seed: int
-    ) -> tuple[Tensor, Tensor]:
-        """The window as (C, D, H, W) float32 and its regions (3, D, H, W) uint8; equal seeds give equal samples.
+        self, volume: StoredVolume, corner: tuple[int, ...], channels: tuple[str, ...], seed: int, image: Array,
+        regions: Array,
+    ) -> None:  # fmt: skip
+        """The window into `image` (C, D, H, W) float32, its regions into `regions` (3, D, H, W) uint8; by seed alone.
 
         Flips, scale and shift are done while the voxels are read: one pass instead of five.
         """
-        rng = np.random.default_rng(seed)
+        rng, size = np.random.default_rng(seed), image.shape[1:]
         d, h, w = (bool(axis) for axis in rng.random(3) < self.flip)
         gain, offset = 1 + self.scale * rng.uniform(-1, 1), self.shift * rng.uniform(-1, 1)
         mirrored = Look((d, h, w))
-        regions = torch.from_numpy(volume.regions(corner, size, mirrored))
+        volume.regions(corner, size, mirrored, regions)
         if self.physics:
-            image = torch.from_numpy(volume.window(corner, size, channels, mirrored))
-            image = self._with_physics(image, seed).mul_(gain).add_(offset)
+            volume.window(corner, size, channels, mirrored, image)
+            image[...] = self._with_physics(torch.from_numpy(image), seed).mul_(gain).add_(offset)
         else:
-            image = torch.from_numpy(volume.window(corner, size, channels, Look(mirrored.flips, gain, offset)))
+            volume.window(corner, size, channels, Look(mirrored.flips, gain, offset), image)
         if self.channel_dropout:
             image *= self._kept_channels(len(image), rng)[:, None, None, None]
-        return image, regions
 
     def _with_physics(self, image: Tensor, seed: int) -> Tensor:
         import torchio as tio
@@ -80,7 +83,7 @@ class Augmentation:
             brain = image != 0
             return self._torchio(subject)["mri"].data.float() * brain
 
-    def _kept_channels(self, channels: int, rng: np.random.Generator) -> Tensor:
+    def _kept_channels(self, channels: int, rng: np.random.Generator) -> Array:
         kept = rng.random(channels) >= self.channel_dropout
         kept[rng.integers(channels)] = True
-        return torch.from_numpy(kept.astype(np.float32))
+        return kept.astype(np.float32)

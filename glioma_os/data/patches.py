@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import math
+import weakref
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import torch
-from torch.utils.data import BatchSampler, Dataset, Sampler, default_collate
+from torch.utils.data import BatchSampler, Dataset, Sampler
 
 from glioma_os.data.augmentation import Augmentation
-from glioma_os.records import SegmentationBatch
+from glioma_os.records import Array, SegmentationBatch
 from glioma_os.seeds import derive_seed
 from glioma_os.volumes.store import StoredVolume
 
 # torch 2.13's bfloat16 gradient of a 3³ convolution on a processor reads memory that was never written where the first
 # size is 2, as it is at some level of a network for patches of 1 or 2 divisors.
 LEAST = 3
-AHEAD = 2  # batches read beside training
+READERS = 2  # threads, a batch each
 
 
 def whole_patch(volumes: Sequence[StoredVolume], divisor: int) -> tuple[int, int, int]:
@@ -44,47 +46,76 @@ class PatchDataset(Dataset):
     def __len__(self) -> int:
         return len(self.volumes)
 
-    def __getitem__(self, place: int) -> SegmentationBatch:
+    def size(self, place: int) -> tuple[int, int, int]:
+        """(D, H, W) of this place's sample."""
+        return self.patch or whole_patch([self.volumes[place]], self.divisor)
+
+    def read(self, place: int, image: Array, regions: Array) -> None:
+        """The sample into `image` (C, D, H, W) float32 and `regions` (3, D, H, W) uint8."""
         volume = self.volumes[place]
         seed = derive_seed(self.seed, self.epoch, place)
         rng = np.random.default_rng(seed)
-        patch = self.patch or whole_patch([volume], self.divisor)
         corner = tuple(
             int(rng.integers(min(0, size - extent), max(0, size - extent) + 1))
-            for size, extent in zip(volume.shape, patch, strict=True)
+            for size, extent in zip(volume.shape, image.shape[1:], strict=True)
         )
-        image, regions = self.augmentation(volume, corner, patch, self.channels, derive_seed(seed, 1))
-        return SegmentationBatch(image, regions, volume.case_id)
+        self.augmentation(volume, corner, self.channels, derive_seed(seed, 1), image, regions)
+
+    def __getitem__(self, place: int) -> SegmentationBatch:
+        image = np.empty((len(self.channels), *self.size(place)), np.float32)
+        regions = np.empty((3, *image.shape[1:]), np.uint8)
+        self.read(place, image, regions)
+        return SegmentationBatch(torch.from_numpy(image), torch.from_numpy(regions), self.volumes[place].case_id)
+
+
+class Buffers:
+    """Memory of batches that nobody holds any more, for the next ones of their size."""
+
+    def __init__(self) -> None:
+        self._spare: list[Array] = []
+
+    def empty(self, count: int, channels: int, size: tuple[int, int, int]) -> tuple[Array, Array]:
+        """Uninitialised images (count, channels, *size) float32 and regions (count, 3, *size) uint8."""
+        voxels = count * math.prod(size)
+        block = self._spare.pop() if self._spare else np.empty(0, np.uint8)
+        if len(block) != voxels * (4 * channels + 3):
+            block = np.empty(voxels * (4 * channels + 3), np.uint8)
+        held = np.frombuffer(block.data, np.uint8)  # numpy takes views of `block` for its own, not for `held`'s
+        weakref.finalize(held, self._spare.append, block).atexit = False
+        image, regions = np.split(held, [4 * channels * voxels])
+        return image.view(np.float32).reshape(count, channels, *size), regions.reshape(count, 3, *size)
 
 
 class PatchLoader:
-    """Batches of an epoch, the next two read by a thread each while this one is trained on.
+    """Batches of an epoch, the next ones read by threads while this one is trained on.
 
     Threads, not processes: reading is short, and handing a batch between processes costs more than reading it.
     """
 
     def __init__(self, dataset: PatchDataset, sampler: Sampler[int], batch_size: int, drop_last: bool) -> None:
         self.dataset, self.batches = dataset, BatchSampler(sampler, batch_size, drop_last)
+        self._buffers = Buffers()
 
     def __len__(self) -> int:
         return len(self.batches)
 
     def __iter__(self) -> Iterator[SegmentationBatch]:
         torch.get_num_threads()  # settles this thread's number: the next line is about those that read alone
-        with ThreadPoolExecutor(AHEAD, "patches", torch.set_num_threads, (1,)) as threads:
+        with ThreadPoolExecutor(READERS, "patches", torch.set_num_threads, (1,)) as threads:
             ahead: deque[Future[SegmentationBatch]] = deque()
             for places in self.batches:
                 ahead.append(threads.submit(self._batch, places))
-                if len(ahead) > AHEAD:
+                if len(ahead) == READERS:
                     yield ahead.popleft().result()
             while ahead:
                 yield ahead.popleft().result()
 
     def _batch(self, places: list[int]) -> SegmentationBatch:
-        samples = [self.dataset[place] for place in places]
-        if len(samples) == 1:  # a view, not a copy
-            return SegmentationBatch(samples[0].image[None], samples[0].regions[None], [str(samples[0].case_id)])
-        return default_collate(samples)
+        image, regions = self._buffers.empty(len(places), len(self.dataset.channels), self.dataset.size(places[0]))
+        for row, place in enumerate(places):
+            self.dataset.read(place, image[row], regions[row])
+        names = [self.dataset.volumes[place].case_id for place in places]
+        return SegmentationBatch(torch.from_numpy(image), torch.from_numpy(regions), names)
 
 
 class VolumeDataset(Dataset):

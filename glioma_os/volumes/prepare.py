@@ -16,7 +16,7 @@ from glioma_os.records import Array, Case, Modality
 from glioma_os.volumes.conventions import coding
 from glioma_os.volumes.nifti import NiftiImage, read_nifti
 
-RECIPE_VERSION = 1  # raise when a change alters what is stored
+RECIPE_VERSION = 2  # raise when a change alters what is stored
 ORIENTATION = "LPS"  # how BraTS files lie, and so what public weights have seen
 SPACING_TOLERANCE = 1e-3
 
@@ -41,7 +41,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Prepared:
-    """`voxels` (C, D, H, W) int16, 0 = background; z-score = (voxel − mean) · inverse_sd where the voxel is not 0.
+    """`voxels` (C, D, H, W) int16, 0 = background, else ≥ 1 with the z-score (voxel − mean) · inverse_sd.
 
     `region_bits` (D, H, W) uint8: 1 TC, 2 WT, 4 ET, or None without a label. `affine` maps these voxels to mm (RAS);
     the native ones are those of the source's own grid, to which predictions return.
@@ -149,15 +149,20 @@ def resample(array: Array, factor: Array) -> Array:
 
 
 def _to_int16(array: Array, name: str) -> Array:
-    """The voxels as they are if they fit; else scaled to at most 32,000 (a step of 3e-5), background kept 0."""
-    if np.issubdtype(array.dtype, np.integer) and array.min() >= -32768 and array.max() <= 32767:
+    """The voxels as they are if they fit; else raised above 0 and scaled to at most 32,000 (a step of 3e-5).
+
+    Background stays 0, and what is not background is 1 or more.
+    """
+    image, lowest, whole = array != 0, array.min(), np.issubdtype(array.dtype, np.integer)
+    if lowest < 0:
+        array = np.where(image, array.astype(np.int64 if whole else np.float64) - lowest + whole, 0)
+    if whole and array.max() <= 32767:
         return array.astype(np.int16)
-    peak = float(np.abs(array).max())
+    peak = float(array.max())
     if peak == 0:
         raise DataError(name, "every voxel 0 found → an image expected", "Replace the file or leave the case out")
     scaled = np.rint(array * (32000.0 / peak))
-    faint = (scaled == 0) & (array != 0)
-    scaled[faint] = np.sign(array[faint])
+    scaled[image & (scaled == 0)] = 1
     return scaled.astype(np.int16)
 
 

@@ -54,19 +54,26 @@ class StoredVolume:
         return [self.modalities.index(name) for name in modalities]
 
     def window(
-        self, corner: tuple[int, ...], size: tuple[int, ...], modalities: tuple[str, ...], look: Look = PLAIN
-    ) -> Array:
+        self, corner: tuple[int, ...], size: tuple[int, ...], modalities: tuple[str, ...], look: Look = PLAIN,
+        out: Array | None = None,
+    ) -> Array:  # fmt: skip
         """z-scores (C, *size) float32 of the window at `corner`; what lies outside the brain box is background, 0.
 
-        With a `look`: mirrored along its axes, and gain · z + offset, background (offset) included.
+        With a `look`: mirrored along its axes, and gain · z + offset, background (offset) included. `out`: where to.
         """
-        return z_scores(self.voxels, self.channels(modalities), self.mean, self.inverse_sd, corner, size, look)
+        out = np.empty((len(modalities), *size), np.float32) if out is None else out
+        z_scores(self.voxels, self.channels(modalities), self.mean, self.inverse_sd, corner, look, out)
+        return out
 
-    def regions(self, corner: tuple[int, ...], size: tuple[int, ...], look: Look = PLAIN) -> Array:
+    def regions(
+        self, corner: tuple[int, ...], size: tuple[int, ...], look: Look = PLAIN, out: Array | None = None
+    ) -> Array:
         """(3, *size) uint8 of TC, WT, ET in the window, mirrored as `look` says; background outside the box."""
         if self.region_bits is None:
             raise IntegrityError(f"case {self.case_id}", "no label stored → a labelled case expected", "Add its mask")
-        return region_masks(self.region_bits, corner, size, look)
+        out = np.empty((3, *size), np.uint8) if out is None else out
+        region_masks(self.region_bits, corner, look, out)
+        return out
 
     def volume(self, modalities: tuple[str, ...]) -> Volume:
         """The whole brain box in memory."""
@@ -135,9 +142,9 @@ class VolumeStore:
             end = max(spec["data_offsets"][1] for name, spec in header.items() if name != "__metadata__")
             if start + end != size:
                 raise ValueError(f"{size} bytes found → {start + end} expected")
-            arrays = {
+            arrays = {  # mapped "c": torch warns of arrays that are read only; the file stays as it is all the same
                 name: np.asarray(
-                    np.memmap(path, DTYPES[spec["dtype"]], "r", start + spec["data_offsets"][0], tuple(spec["shape"]))
+                    np.memmap(path, DTYPES[spec["dtype"]], "c", start + spec["data_offsets"][0], tuple(spec["shape"]))
                 )
                 for name, spec in header.items()
                 if name != "__metadata__"

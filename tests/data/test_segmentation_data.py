@@ -5,7 +5,7 @@ import torch
 from glioma_os.data.augmentation import Augmentation
 from glioma_os.data.besta import BestaDataModule
 from glioma_os.data.brats import BratsDataModule
-from glioma_os.data.patches import EpochSampler, PatchDataset, PatchLoader
+from glioma_os.data.patches import Buffers, EpochSampler, PatchDataset, PatchLoader
 from glioma_os.errors import ConfigError, DataError
 from glioma_os.records import SegmentationBatch
 from glioma_os.volumes.store import VolumeStore
@@ -42,6 +42,9 @@ def test_train_and_test_patients_never_meet(cohorts, store):
 
 
 def test_bad_options_are_config_errors(cohorts, store):
+    for option in ({"scale": 1.0}, {"scale": -0.1}, {"flip": 1.5}):
+        with pytest.raises(ConfigError, match=f"augmentation.{next(iter(option))}"):
+            Augmentation(**option)
     for options in ({"batch_size": 0}, {"patch": [30, 32, 32]}, {"patch": [32, 32]}, {"patch": [16, 32, 32]}):
         with pytest.raises(ConfigError, match="schedule"):
             BratsDataModule(cohorts["brats2020"], store, **options)
@@ -126,9 +129,27 @@ def test_the_thread_reads_what_the_dataset_holds_and_hands_on_its_fault(brats):
     batches = list(PatchLoader(samples, sampler, 3, drop_last=False))
     assert [name for batch in batches for name in batch.case_id] == [samples[place].case_id for place in sampler]
     assert [len(batch.image) for batch in batches] == [3, 3, 2] == [len(batch.regions) for batch in batches]
+    expected = [samples[place] for place in sampler]
+    assert torch.equal(torch.cat([batch.image for batch in batches]), torch.stack([e.image for e in expected]))
+    assert torch.equal(torch.cat([batch.regions for batch in batches]), torch.stack([e.regions for e in expected]))
     samples.channels = ("t9",)
     with pytest.raises(ValueError, match="not in tuple"):
         next(iter(PatchLoader(samples, sampler, 1, drop_last=False)))
+
+
+def test_memory_is_used_again_once_nothing_of_a_batch_is_held():
+    buffers = Buffers()
+    image, regions = buffers.empty(2, 4, (3, 5, 8))
+    assert image.shape == (2, 4, 3, 5, 8) and regions.shape == (2, 3, 3, 5, 8)
+    place = image.ctypes.data
+    parts = [torch.from_numpy(image)[1, 2].numpy()[:1], regions[0]]  # of a batch that is itself forgotten
+    del image, regions
+    while parts:
+        assert buffers.empty(2, 4, (3, 5, 8))[0].ctypes.data != place
+        parts.pop()
+    held = [buffers.empty(2, 4, (3, 5, 8))[0] for _ in range(2)]  # there are two blocks by now
+    assert place in [image.ctypes.data for image in held]
+    assert buffers.empty(1, 2, (4, 4, 4))[0].shape == (1, 2, 4, 4, 4)
 
 
 def test_epoch_orders_differ_and_ranks_are_disjoint():

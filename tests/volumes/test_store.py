@@ -137,16 +137,29 @@ def test_whole_factors_are_block_means_placed_right():
     assert finer.shape == (16, 4, 4) and np.allclose(finer[2:-2, 0, 0], np.arange(16)[2:-2] * 0.5 - 0.25)
 
 
-def test_float_sources_keep_their_z_scores_and_background(tmp_path, affine, four_images):
+CHANGES = {
+    "float": lambda x: x * np.float32(0.0031),
+    "float below 0": lambda x: x * np.float32(0.0031) - 4 * (x != 0),
+    "int16 below 0": lambda x: x - np.int16(600) * (x != 0),
+    "int16, all of it": lambda x: np.select([x == x.max(), x == x[x > 0].min()], [32767, -32768], x).astype(np.int16),
+    "int32": lambda x: x.astype(np.int32) * 1000,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_sources_of_any_range_keep_their_z_scores_and_background(tmp_path, affine, four_images, store, change):
     folder = tmp_path / "f" / NAME
     folder.mkdir(parents=True)
     for token, array in four_images().items():
-        write_nifti(folder / f"{NAME}_{token}.nii.gz", array if token == "seg" else array * np.float32(0.0031), affine)
+        write_nifti(folder / f"{NAME}_{token}.nii.gz", array if token == "seg" else change(array), affine)
     case = BratsCohort(tmp_path / "f").cases()[0]
-    prepared = prepare_case(case, RECIPE)
-    z = (prepared.voxels[0] - prepared.mean[0]) * prepared.inverse_sd[0]
-    source = read_nifti(case.images[Modality.T1C]).data[2:-2, 2:-2, 2:-2]
-    assert np.allclose(z, (source - source.mean()) / source.std(), atol=1e-3)
+    stored = store.open(store.prepare(case, RECIPE))
+    source = read_nifti(case.images[Modality.T1C]).data
+    theirs = np.asarray(NormalizeIntensity(nonzero=True)(source.astype(np.float64)))[2:-2, 2:-2, 2:-2]
+    assert stored.voxels.min() >= 0
+    shown = stored.window((-1, 0, 0), (9, 10, 6), ("t1c",), Look((True, False, True), 1.0, 0.5))[0, ::-1, :, ::-1]
+    assert np.allclose(shown[1:], theirs + 0.5, atol=1e-3) and np.all(shown[0] == 0.5)
+    assert np.array_equal(shown[1:] == 0.5, source[2:-2, 2:-2, 2:-2] == 0)
 
 
 def test_missing_and_constant_images_are_named(case, store, affine):
