@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
@@ -21,7 +22,7 @@ class SegmentationNetwork(Protocol):
         """Logits (B, 3, D, H, W)."""
         ...
 
-    def whole(self, image: Tensor, decode: bool = True) -> tuple[list[Tensor], Tensor | None]:
+    def whole(self, image: Tensor, decode: bool = True) -> tuple[Sequence[Tensor], Tensor | None]:
         """A whole case without dropout: the encoder's maps (B, level_channels[i], …), shallow to deep, the last one the
         latent; and the logits if `decode`."""
         ...

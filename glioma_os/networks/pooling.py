@@ -5,7 +5,7 @@ Only what a pooling looks at is made float32.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -14,21 +14,21 @@ from torch.nn import functional as F
 from glioma_os.errors import ConfigError
 
 SPACE = (2, 3, 4)
-Pooling = Callable[[list[Tensor], Tensor | None], Tensor]
+Pooling = Callable[[Sequence[Tensor], Tensor | None], Tensor]
 
 
-def _mean(levels: list[Tensor], tumour: Tensor | None) -> Tensor:
+def _mean(levels: Sequence[Tensor], tumour: Tensor | None) -> Tensor:
     """Bottleneck mean (B, C)."""
     return levels[-1].float().mean(SPACE)
 
 
-def _mean_max_std(levels: list[Tensor], tumour: Tensor | None) -> Tensor:
+def _mean_max_std(levels: Sequence[Tensor], tumour: Tensor | None) -> Tensor:
     """Bottleneck mean, maximum and sd (B, 3C)."""
     deep = levels[-1].float()
     return torch.cat([deep.mean(SPACE), deep.amax(SPACE), deep.std(SPACE)], 1)
 
 
-def _pyramid(levels: list[Tensor], tumour: Tensor | None) -> Tensor:
+def _pyramid(levels: Sequence[Tensor], tumour: Tensor | None) -> Tensor:
     """Mean of every level (B, ΣC): 16 + 32 + 64 + 128 = 240 at 16 filters."""
     return torch.cat([level.float().mean(SPACE) for level in levels], 1)
 
@@ -39,7 +39,7 @@ def _on_grid(tumour: Tensor, level: Tensor) -> Tensor:
     return F.adaptive_avg_pool3d(tumour, (d, h, w)) + 1e-6
 
 
-def _tumour(levels: list[Tensor], tumour: Tensor | None) -> Tensor:
+def _tumour(levels: Sequence[Tensor], tumour: Tensor | None) -> Tensor:
     """Bottleneck mean weighted by the predicted whole-tumour probability (B, 1, D, H, W), and log(1 + its voxels).
 
     (B, C + 1). A case without tumour gives the plain mean's limit: weights fall back to uniform.
@@ -52,7 +52,7 @@ def _tumour(levels: list[Tensor], tumour: Tensor | None) -> Tensor:
     return torch.cat([weighted, torch.log1p(tumour.sum(SPACE))], 1)
 
 
-def _tumour_pyramid(levels: list[Tensor], tumour: Tensor | None) -> Tensor:
+def _tumour_pyramid(levels: Sequence[Tensor], tumour: Tensor | None) -> Tensor:
     """Every level's mean weighted by the predicted tumour, and log(1 + its voxels): (B, ΣC + 1)."""
     if tumour is None:
         raise ValueError("tumour pooling needs the predicted whole-tumour probability")
@@ -63,7 +63,7 @@ def _tumour_pyramid(levels: list[Tensor], tumour: Tensor | None) -> Tensor:
     return torch.cat([*parts, torch.log1p(tumour.sum(SPACE))], 1)
 
 
-def _flatten(levels: list[Tensor], tumour: Tensor | None) -> Tensor:
+def _flatten(levels: Sequence[Tensor], tumour: Tensor | None) -> Tensor:
     """The bottleneck averaged to 6×6×6 and laid out (B, 216·C): one length for every box size."""
     return F.adaptive_avg_pool3d(levels[-1].float(), 6).flatten(1)
 

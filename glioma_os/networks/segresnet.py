@@ -43,7 +43,7 @@ class GliomaSegResNet(SegResNet):
                     kernel = convolution.weight.data
                     convolution.weight.data = kernel.contiguous(memory_format=torch.channels_last_3d)
 
-    def whole(self, image: Tensor, decode: bool = True) -> tuple[list[Tensor], Tensor | None]:
+    def whole(self, image: Tensor, decode: bool = True) -> tuple[Sequence[Tensor], Tensor | None]:
         """A whole case: the encoder's maps, shallow to deep, at 1, 1/2, 1/4 and 1/8, and its logits if `decode`."""
         if self.field is not None:
             return through_field(self, image, self.field, decode)

@@ -5,7 +5,7 @@ from torch.nn import functional as F
 
 from glioma_os.errors import ConfigError
 from glioma_os.networks import field
-from glioma_os.networks.field import _level, _normalized, _State, through_field
+from glioma_os.networks.field import _fitted, _level, _normalized, _State, through_field
 from glioma_os.networks.normalization import ChannelsLastGroupNorm, channel_moments
 from glioma_os.networks.segresnet import GliomaSegResNet
 
@@ -73,7 +73,7 @@ def test_statistics_are_those_of_the_whole_field():
         shifted, outside, faces = _normalized(
             norm,
             _State(activation - background[:, :, None, None, None], background.double(), rim),
-            _level([8, 9, 10], [3, 3, 3], 1, norm.weight.device),
+            _level([8, 9, 10], 3, norm.weight.device),
         )
     outside = outside.float()
     assert torch.allclose(shifted + outside[:, :, None, None, None], expected[:, :, 2:6, 2:7, 2:8], atol=1e-5)
@@ -127,6 +127,35 @@ def test_margins_bring_back_what_the_brain_leaves_outside_its_box(monkeypatch):
             monkeypatch.setattr(field, "MARGINS", margins)
             off.append((network.whole(box, decode=False)[0][-1] - deepest).norm() / deepest.norm())
     assert off[0] < 0.65 * off[1]
+
+
+@pytest.mark.parametrize("side", [3, 4, 6, 9])
+def test_a_rim_of_another_size_is_cut_or_stretched_in_its_middle(side):
+    """Planes 0, 1 | 5, 5, … | 8, 9: what lies along the middle is alike."""
+    axis = torch.tensor([0.0, 1, 5, 5, 8, 9])
+    rim = (axis[:, None, None] + 10 * axis[:, None] + 100 * axis)[None, None]
+    expected = {3: [0, 8, 9], 4: [0, 1, 8, 9], 6: [0, 1, 5, 5, 8, 9], 9: [0, 1, 5, 5, 5, 5, 5, 8, 9]}[side]
+    line = torch.tensor(expected, dtype=torch.float32)
+    assert torch.equal(_fitted(rim, [side] * 3)[0, 0], line[:, None, None] + 10 * line[:, None] + 100 * line)
+
+
+def test_a_small_rim_stands_for_the_whole_empty_field(monkeypatch):
+    """Reference: an empty volume of the field's own size. Random norms, or faces would hardly be felt."""
+    torch.manual_seed(0)
+    network = GliomaSegResNet(4, init_filters=8, field=(112, 104, 96)).eval()
+    for norm in network.modules():
+        if isinstance(norm, torch.nn.GroupNorm):
+            norm.weight.data.add_(0.3 * torch.randn_like(norm.weight))
+            norm.bias.data.add_(0.3 * torch.randn_like(norm.bias))
+    image, found = F.pad(torch.randn(1, 4, 24, 16, 16), (8,) * 6), []
+    with torch.inference_mode():
+        for rims in ((field.ENCODER_RIMS, field.DECODER_RIMS), ((112, 56, 28, 14), (112, 56, 28))):
+            monkeypatch.setattr(field, "ENCODER_RIMS", rims[0])
+            monkeypatch.setattr(field, "DECODER_RIMS", rims[1])
+            maps, logits = network.whole(image)
+            found.append((maps[-1], logits))
+    latents, logits = (float((small - whole).norm() / whole.norm()) for small, whole in zip(*found, strict=True))
+    assert latents < 0.005 and logits < 0.01
 
 
 def test_layouts_agree_and_a_wrong_field_is_refused():
