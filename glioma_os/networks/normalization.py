@@ -13,7 +13,7 @@ from torch.nn import functional as F
 GROUP_NORM = "CHANNELS_LAST_GROUP"
 # Torch sums a channel's numbers one after the other in float32: over a whole volume the mean is off by 0.5 %, so
 # float64 takes over after this many. Rows of 16 channels it sums one by one, longer ones, of many voxels, in vectors.
-_ROWS, _ABREAST = 512, 256
+_ROWS, _ABREAST = 1024, 128
 _COUNTED = 2**18  # numbers made float64 at a time: they stay in the cache
 
 
@@ -29,12 +29,11 @@ def channel_moments(x: Tensor, counts: Tensor | None = None) -> tuple[Tensor, Te
     abreast = gcd(len(voxels), _ABREAST)
     rows = voxels.reshape(-1, abreast * channels)
     zeros = torch.zeros(rows.shape[1], dtype=_wide(x), device=x.device)  # unused, but their type is that of the sums
-    sums = []
-    for slab in rows.split(_ROWS):
-        mean, variance = torch.batch_norm_update_stats(slab, zeros, zeros, 0.0)
-        mean = mean.double()
-        sums.append(len(slab) * torch.stack([mean, variance.double() + mean**2]))
-    mean, square = torch.stack(sums).sum(0).view(2, abreast, channels).sum(1) / len(voxels)
+    slabs = rows.split(_ROWS)
+    found = zip(*(torch.batch_norm_update_stats(slab, zeros, zeros, 0.0) for slab in slabs), strict=True)
+    mean, variance = (torch.stack(part).double() for part in found)
+    shares = torch.tensor([len(slab) / len(voxels) for slab in slabs], dtype=torch.float64, device=x.device)
+    mean, square = ((shares @ moment).view(abreast, channels).sum(0) for moment in (mean, variance + mean**2))
     return mean, square
 
 
