@@ -1,0 +1,18 @@
+import pytest
+import torch
+from torch.nn import functional as F
+
+from glioma_os.networks.upsampling import doubled
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float64, 1e-15), (torch.float32, 1e-6), (torch.bfloat16, 2**-6)]
+)
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last_3d])
+@pytest.mark.parametrize("shape", [(2, 5, 4, 3, 6), (1, 16, 1, 2, 1)], ids=str)
+def test_doubled_is_torchs_trilinear_interpolation(shape, layout, dtype, tolerance):
+    x = torch.randn(shape, dtype=torch.float64).to(dtype).contiguous(memory_format=layout)
+    expected = F.interpolate(x.double(), scale_factor=2, mode="trilinear")
+    found = doubled(x)
+    assert found.dtype == dtype and found.is_contiguous(memory_format=torch.channels_last_3d)
+    assert (found.double() - expected).abs().max() <= tolerance * x.double().abs().max()
