@@ -77,7 +77,10 @@ class Buffers:
     def empty(self, count: int, channels: int, size: tuple[int, int, int]) -> tuple[Array, Array]:
         """Uninitialised images (count, channels, *size) float32 and regions (count, 3, *size) uint8."""
         voxels = count * math.prod(size)
-        block = self._spare.pop() if self._spare else np.empty(0, np.uint8)
+        try:
+            block = self._spare.pop()
+        except IndexError:  # asked for, not tested: another thread may take the last one in between
+            block = np.empty(0, np.uint8)
         if len(block) != voxels * (4 * channels + 3):
             block = np.empty(voxels * (4 * channels + 3), np.uint8)
         held = np.frombuffer(block.data, np.uint8)  # numpy takes views of `block` for its own, not for `held`'s
