@@ -114,7 +114,8 @@ class PatchLoader:
                 yield ahead.popleft().result()
 
     def _batch(self, places: list[int]) -> SegmentationBatch:
-        image, regions = self._buffers.empty(len(places), len(self.dataset.channels), self.dataset.size(places[0]))
+        (size,) = {self.dataset.size(place) for place in places}  # of different sizes they make no batch
+        image, regions = self._buffers.empty(len(places), len(self.dataset.channels), size)
         for row, place in enumerate(places):
             self.dataset.read(place, image[row], regions[row])
         names = [self.dataset.volumes[place].case_id for place in places]
