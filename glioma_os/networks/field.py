@@ -145,7 +145,7 @@ def _decoded(network: SegResNet, levels: list[_State], plan: list[_Level], margi
             state = _block(block, state, plan[level])
     norm, _, last = network.conv_final
     state = _normalized(norm, state, plan[0])
-    far = state.background @ last.conv.weight.double().sum((2, 3, 4)).T  # as a bias: the kernel is 1 voxel
+    far = _of_background(last, state.background)  # as a bias: the kernel is 1 voxel
     shifted = state.shifted.split(1)
     return together([
         F.conv3d(sample, last.conv.weight, (last.conv.bias + line).to(last.conv.weight.dtype))
@@ -161,8 +161,11 @@ def _block(block: Any, state: _State, level: _Level) -> _State:
 
 def _convolved(layer: Any, state: _State) -> _State:
     """A bias is in the first part, and is the same everywhere."""
-    background = state.background @ layer.conv.weight.double().sum((2, 3, 4)).T
-    return _State(layer(state.shifted), background, layer(state.rim))
+    return _State(layer(state.shifted), _of_background(layer, state.background), layer(state.rim))
+
+
+def _of_background(layer: Any, background: Tensor) -> Tensor:
+    return background @ layer.conv.weight.double().sum((2, 3, 4)).T
 
 
 def _raised(x: Tensor, background: Tensor) -> Tensor:

@@ -155,7 +155,8 @@ def _to_int16(array: Array, name: str) -> Array:
     """
     image, lowest, whole = array != 0, array.min(), np.issubdtype(array.dtype, np.integer)
     if lowest < 0:
-        array = np.where(image, array.astype(np.int64 if whole else np.float64) - lowest + whole, 0)
+        wide = array.astype(np.int64) + 1 if whole else array.astype(np.float64)  # a float's lowest, 0, becomes 1 below
+        array = np.where(image, wide - lowest, 0)
     if whole and array.max() <= 32767:
         return array.astype(np.int16)
     peak = float(array.max())
