@@ -15,7 +15,6 @@ from bench import HAS_BF16
 from dice_arms import BUNDLE, held_volumes
 from torch.overrides import TorchFunctionMode
 
-from glioma_os.networks.inference import pad_to_divisor
 from glioma_os.networks.segresnet import GliomaSegResNet
 from glioma_os.networks.weights import load_strict, read_state_dict
 from glioma_os.volumes.dice import dice
@@ -63,9 +62,8 @@ def _seen(network, image, bf16=False):
     """(3, D, H, W) bool regions and (1, C, d, h, w) deepest map."""
     products = _ProductsInFp32() if bf16 and not HAS_BF16 else nullcontext()
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16), products:
-        levels, logits = network.whole(pad_to_divisor(image, network.divisor))
-    d, h, w = image.shape[2:]
-    return (logits[0, :, :d, :h, :w] >= 0).numpy(), levels[-1].float()
+        levels, logits = network.whole(image)
+    return (logits[0] >= 0).numpy(), levels[-1].float()
 
 
 def _judged(network, volume, channels):

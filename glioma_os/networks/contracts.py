@@ -12,7 +12,8 @@ from torch import Tensor, nn
 class SegmentationNetwork(Protocol):
     """A network (B, C, D, H, W) → logits (B, 3, D, H, W) of TC, WT, ET whose encoder can be read and frozen by stage.
 
-    `level_channels`: channels of each encoder level, shallow to deep; `divisor`: what D, H, W must be a multiple of.
+    `level_channels`: channels of each encoder level, shallow to deep; `divisor`: what D, H, W of its call must be a
+    multiple of.
     """
 
     level_channels: tuple[int, ...]
@@ -23,8 +24,8 @@ class SegmentationNetwork(Protocol):
         ...
 
     def whole(self, image: Tensor, decode: bool = True) -> tuple[Sequence[Tensor], Tensor | None]:
-        """A whole case without dropout: the encoder's maps (B, level_channels[i], …), shallow to deep, the last one the
-        latent; and the logits if `decode`."""
+        """A whole case of any size without dropout: the encoder's maps (B, level_channels[i], D/2ⁱ, H/2ⁱ, W/2ⁱ rounded
+        up), shallow to deep, the last one the latent; and the logits if `decode`."""
         ...
 
     def encoder_stages(self) -> list[list[nn.Module]]:

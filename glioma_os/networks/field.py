@@ -37,11 +37,12 @@ class _State(NamedTuple):
 
 
 class _Level(NamedTuple):
-    """Voxels of the whole field; sides of the rim, and how many voxels each of its own stands for, flat."""
+    """Voxels of the whole field; sides of the rim; where, flat, its voxels stand for more, and for how many more."""
 
     voxels: int
     sides: list[int]
-    counts: Tensor
+    places: Tensor
+    more: Tensor
 
 
 def through_field(
@@ -49,13 +50,14 @@ def through_field(
 ) -> tuple[Sequence[Tensor], Tensor | None]:
     """Encoder maps of the box and, if `decode`, logits, with the statistics of a volume of `field` (D, H, W) voxels.
 
-    `image` (B, C, d, h, w), 0 outside the brain, in multiples of what the network divides. Where the box lies in the
-    field makes no difference: faces and brain do not feel each other.
+    `image` (B, C, d, h, w) of any size, 0 outside the brain; a level's map has half the last one's voxels a side,
+    rounded up. Where the box lies in the field makes no difference: faces and brain do not feel each other.
     """
     divisor = 2 ** (len(network.down_layers) - 1)
-    sizes = [max(-(-size // divisor) * divisor, own) for size, own in zip(field, image.shape[2:], strict=True)]
+    box, sizes = ([-(-size // divisor) * divisor for size in volume] for volume in (image.shape[2:], field))
+    sizes = [max(pair) for pair in zip(sizes, box, strict=True)]
     plan = _plan(sizes, ENCODER_RIMS, len(network.down_layers), image.device)
-    margins = _margins(sizes, image.shape[2:], len(plan))
+    margins = _margins(sizes, box, len(plan))
     shifted = network.convInit(image)  # without a bias, so that of an empty volume is 0
     background = image.new_zeros((len(image), network.init_filters), dtype=torch.float64)
     state, levels = _State(shifted, background, shifted.new_zeros((*shifted.shape[:2], *plan[0].sides))), []
@@ -116,7 +118,9 @@ def _level(sizes: list[int], most: int, device: torch.device) -> _Level:
         axis[side // 2] += size - side
         axes.append(axis)
     d, h, w = axes
-    return _Level(prod(sizes), sides, (d[:, None, None] * h[:, None] * w).flatten())
+    more = (d[:, None, None] * h[:, None] * w).flatten() - 1
+    places = more.nonzero().flatten()
+    return _Level(prod(sizes), sides, places, more[places].double())
 
 
 def _fitted(rim: Tensor, sides: list[int]) -> Tensor:
@@ -135,11 +139,11 @@ def _decoded(network: SegResNet, levels: list[_State], plan: list[_Level], margi
     for place, ((narrow, _), blocks) in enumerate(zip(network.up_samples, network.up_layers, strict=True)):
         level = len(levels) - 2 - place
         deep, skip, sides = _convolved(narrow, state), levels[level], plan[level].sides
-        spare = [own - 2 * wider for own, wider in zip(margins[level], margins[level + 1], strict=True)]
+        spare = [2 * wider - own for own, wider in zip(margins[level], margins[level + 1], strict=True)]
         state = _State(
-            _framed(doubled(deep.shifted), spare).add_(skip.shifted),
+            doubled(deep.shifted, spare, skip.shifted.shape[2:]).add_(skip.shifted),
             deep.background + skip.background,
-            doubled(_fitted(deep.rim, [side // 2 for side in sides])).add_(_fitted(skip.rim, sides)),
+            doubled(_fitted(deep.rim, [side // 2 for side in sides]), [0, 0, 0], sides).add_(_fitted(skip.rim, sides)),
         )
         for block in blocks:
             state = _block(block, state, plan[level])
@@ -185,12 +189,20 @@ def _normalized(norm: nn.GroupNorm, state: _State, level: _Level) -> _State:
     return _State(*(together(list(part)) for part in zip(*parts, strict=True)))
 
 
+def _empty_moments(rim: Tensor, level: _Level) -> Tensor:
+    """Mean and mean square (2, C) float64 of each channel of the empty field; of one sample (1, C, d, h, w)."""
+    voxels = rim[0].permute(1, 2, 3, 0).reshape(-1, rim.shape[1])
+    repeated = voxels[level.places].double()
+    more = torch.stack([level.more @ repeated, level.more @ repeated.square()])
+    return (torch.stack(channel_moments(rim)) * len(voxels) + more) / level.voxels
+
+
 def _one(norm: nn.GroupNorm, state: _State, level: _Level) -> _State:
-    """Sums over the field: of the empty field, and what the box has in place of background."""
+    """Means over the field: of the empty field, and what the box has in place of background."""
     share = state.shifted[0, 0].numel() / level.voxels
     background = state.background[0]
     mean, square = channel_moments(state.shifted)
-    empty_mean, empty_square = channel_moments(state.rim, level.counts)
+    empty_mean, empty_square = _empty_moments(state.rim, level)
     mu, inverse = group_statistics(
         norm, share * mean + empty_mean, share * (square + 2 * background * mean) + empty_square
     )

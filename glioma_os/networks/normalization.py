@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import gcd
 from typing import Any
 
 import torch
@@ -14,38 +13,32 @@ GROUP_NORM = "CHANNELS_LAST_GROUP"
 # Torch sums a channel's numbers one after the other in float32: over a whole volume the mean is off by 0.5 %, so
 # float64 takes over after this many. Rows of 16 channels it sums one by one, longer ones, of many voxels, in vectors.
 _ROWS, _ABREAST = 1024, 128
-_COUNTED = 2**18  # numbers made float64 at a time: they stay in the cache
 
 
-def channel_moments(x: Tensor, counts: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Mean and mean square (C,) float64 of each channel of one sample (1, C, D, H, W).
-
-    `counts` (D · H · W,): how many voxels each voxel stands for; None = one.
-    """
+def channel_moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and mean square (C,) float64 of each channel of one sample (1, C, D, H, W)."""
     channels = x.shape[1]
     voxels = x[0].permute(1, 2, 3, 0).reshape(-1, channels)
-    if counts is not None:
-        return _counted_moments(voxels, counts)
-    abreast = gcd(len(voxels), _ABREAST)
-    rows = voxels.reshape(-1, abreast * channels)
-    zeros = torch.zeros(rows.shape[1], dtype=_wide(x), device=x.device)  # unused, but their type is that of the sums
+    rest = voxels[len(voxels) // _ABREAST * _ABREAST :].double()
+    sums = torch.stack([rest.sum(0), rest.square().sum(0)])
+    if len(rest) < len(voxels):
+        sums += (
+            _row_sums(voxels[: len(voxels) - len(rest)].reshape(-1, _ABREAST * channels))
+            .view(2, _ABREAST, channels)
+            .sum(1)
+        )
+    mean, square = sums / len(voxels)
+    return mean, square
+
+
+def _row_sums(rows: Tensor) -> Tensor:
+    """Of each column of (N, M), its sum and its sum of squares, (2, M) float64."""
+    zeros = torch.zeros(rows.shape[1], dtype=_wide(rows), device=rows.device)  # unused, but of the sums' type
     slabs = rows.split(_ROWS)
     found = zip(*(torch.batch_norm_update_stats(slab, zeros, zeros, 0.0) for slab in slabs), strict=True)
     mean, variance = (torch.stack(part).double() for part in found)
-    shares = torch.tensor([len(slab) / len(voxels) for slab in slabs], dtype=torch.float64, device=x.device)
-    mean, square = ((shares @ moment).view(abreast, channels).sum(0) for moment in (mean, variance + mean**2))
-    return mean, square
-
-
-def _counted_moments(voxels: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
-    """Of (N, C) with (N,) counts; in float64, which autocast leaves alone."""
-    size, sums = _COUNTED // voxels.shape[1], []
-    shares = counts.double() / counts.sum(dtype=torch.float64)
-    for few, share in zip(voxels.split(size), shares.split(size), strict=True):
-        values = few.double()
-        sums.append(torch.stack([share @ values, share @ values.square()]))
-    mean, square = torch.stack(sums).sum(0)
-    return mean, square
+    sizes = torch.tensor([len(slab) for slab in slabs], dtype=torch.float64, device=rows.device)
+    return torch.stack([sizes @ mean, sizes @ (variance + mean**2)])
 
 
 def group_statistics(norm: nn.GroupNorm, mean: Tensor, square: Tensor) -> tuple[Tensor, Tensor]:

@@ -33,10 +33,9 @@ def _pyramid(levels: Sequence[Tensor], tumour: Tensor | None) -> Tensor:
     return torch.cat([level.float().mean(SPACE) for level in levels], 1)
 
 
-def _on_grid(tumour: Tensor, level: Tensor) -> Tensor:
+def _on_grid(tumour: Tensor, level: int) -> Tensor:
     """The probability (B, 1, D, H, W) averaged to a level's grid, never 0 everywhere."""
-    d, h, w = level.shape[2:]
-    return F.adaptive_avg_pool3d(tumour, (d, h, w)) + 1e-6
+    return F.avg_pool3d(tumour, 2**level, ceil_mode=True) + 1e-6
 
 
 def _tumour(levels: Sequence[Tensor], tumour: Tensor | None) -> Tensor:
@@ -47,7 +46,7 @@ def _tumour(levels: Sequence[Tensor], tumour: Tensor | None) -> Tensor:
     if tumour is None:
         raise ValueError("tumour pooling needs the predicted whole-tumour probability")
     deep = levels[-1].float()
-    weight = _on_grid(tumour, deep)
+    weight = _on_grid(tumour, len(levels) - 1)
     weighted = (deep * weight).sum(SPACE) / weight.sum(SPACE)
     return torch.cat([weighted, torch.log1p(tumour.sum(SPACE))], 1)
 
@@ -57,9 +56,9 @@ def _tumour_pyramid(levels: Sequence[Tensor], tumour: Tensor | None) -> Tensor:
     if tumour is None:
         raise ValueError("tumour pooling needs the predicted whole-tumour probability")
     parts = []
-    for level in map(Tensor.float, levels):
-        weight = _on_grid(tumour, level)
-        parts.append((level * weight).sum(SPACE) / weight.sum(SPACE))
+    for place, level in enumerate(levels):
+        weight = _on_grid(tumour, place)
+        parts.append((level.float() * weight).sum(SPACE) / weight.sum(SPACE))
     return torch.cat([*parts, torch.log1p(tumour.sum(SPACE))], 1)
 
 

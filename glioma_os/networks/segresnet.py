@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from monai.networks.nets import SegResNet
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from glioma_os.errors import ConfigError
 from glioma_os.networks.field import through_field
@@ -47,8 +48,12 @@ class GliomaSegResNet(SegResNet):
         """A whole case: the encoder's maps, shallow to deep, at 1, 1/2, 1/4 and 1/8, and its logits if `decode`."""
         if self.field is not None:
             return through_field(self, image, self.field, decode)
-        _, maps = self.encode(image)
-        return maps, self.decode(maps[-1], maps[::-1]) if decode else None
+        d, h, w = image.shape[2:]
+        _, maps = self.encode(F.pad(image, (0, -w % self.divisor, 0, -h % self.divisor, 0, -d % self.divisor)))
+        logits = self.decode(maps[-1], maps[::-1])[:, :, :d, :h, :w] if decode else None
+        sizes = [[-(-size // 2**level) for size in (d, h, w)] for level in range(len(maps))]
+        inside = [x[:, :, :i, :j, :k] for x, (i, j, k) in zip(maps, sizes, strict=True)]
+        return inside, logits
 
     def encoder_stages(self) -> list[list[nn.Module]]:
         """Input convolution and first level together, then one level each."""

@@ -77,6 +77,18 @@ def mean_dice(rows: list[dict[str, str]]) -> float:
     return float(np.mean([float(row[f"dice_{region}"]) for row in rows for region in Region]))
 
 
+def dice_summary(rows: list[dict[str, str]], seed: int) -> dict[str, tuple[float, float, float, int]]:
+    """Region → mean Dice, 95 % patient-bootstrap bounds, n."""
+    rng = np.random.default_rng(seed)
+    out = {}
+    for region in Region:
+        values = np.array([float(row[f"dice_{region}"]) for row in rows])
+        means = values[rng.integers(len(values), size=(2000, len(values)))].mean(1)
+        low, high = np.percentile(means, [2.5, 97.5])
+        out[region.value] = (float(values.mean()), float(low), float(high), len(values))
+    return out
+
+
 def write_subgroups(lines: list[SubgroupScore], path: Path) -> None:
     """One line per configuration and subgroup."""
     fields = list(SubgroupScore.__dataclass_fields__)

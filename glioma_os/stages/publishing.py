@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from glioma_os.errors import ConfigError, EnvironmentFault
-from glioma_os.reporting.result_files import PREDICTIONS, SCORES, read_dice, read_scores
+from glioma_os.reporting.result_files import PREDICTIONS, SCORES, dice_summary, read_dice, read_scores
 from glioma_os.stages.build import build, plain_groups
 from glioma_os.stages.setting import Setting
 from glioma_os.training.privacy import Pseudonyms, open_config
@@ -70,7 +70,6 @@ def publish_fit(setting: Setting, run: Run, parent: Run | None) -> None:
 
     def page() -> Any:
         from glioma_os.stages.scoring import SLICES
-        from glioma_os.stages.segment import dice_summary
         from glioma_os.training.wandb_runs import Artefact, Page, Slice
 
         name_of = Pseudonyms(Path(setting.cfg.paths.root))

@@ -18,7 +18,7 @@ from glioma_os.reporting.checklists import TRIPOD_AI, checklist_text, filled, kn
 from glioma_os.reporting.judgement import judgement, subgroup_rows
 from glioma_os.reporting.predictions import by_exposure, survival_figures
 from glioma_os.reporting.report import HEAD_NAMES, METRIC_NAMES, ComparisonRow, SettingPage, render, write_report
-from glioma_os.reporting.result_files import SCORES, SUBGROUPS, read_scores
+from glioma_os.reporting.result_files import SCORES, SUBGROUPS, dice_summary, read_scores
 from glioma_os.reporting.tables import (
     block_name,
     bracket,
@@ -29,7 +29,7 @@ from glioma_os.reporting.tables import (
     score_rows,
     warnings,
 )
-from glioma_os.stages.segment import dice_rows, dice_summary
+from glioma_os.stages.segment import dice_rows
 from glioma_os.stages.segmenter import Segmenter
 from glioma_os.stages.setting import Setting, settings_of, study_run
 from glioma_os.training.progress import say

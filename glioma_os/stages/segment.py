@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 from omegaconf import DictConfig
 
 from glioma_os.errors import ConfigError
-from glioma_os.records import Region
-from glioma_os.reporting.result_files import mean_dice, read_dice
+from glioma_os.reporting.result_files import dice_summary, mean_dice, read_dice
 from glioma_os.stages.fitting import finetune, pretrain
 from glioma_os.stages.segmenter import Segmenter
 from glioma_os.stages.setting import Setting
@@ -73,18 +71,6 @@ def report(cfg: DictConfig, rows: list[dict[str, str]]) -> None:
 def dice_rows(segmenter: Segmenter) -> list[dict[str, str]]:
     """The rows of its dice.csv, or none if nothing was held out."""
     return read_dice(segmenter.run.folder)
-
-
-def dice_summary(rows: list[dict[str, str]], seed: int) -> dict[str, tuple[float, float, float, int]]:
-    """Region → mean Dice, 95 % patient-bootstrap bounds, n."""
-    rng = np.random.default_rng(seed)
-    out = {}
-    for region in Region:
-        values = np.array([float(row[f"dice_{region}"]) for row in rows])
-        means = values[rng.integers(len(values), size=(2000, len(values)))].mean(1)
-        low, high = np.percentile(means, [2.5, 97.5])
-        out[region.value] = (float(values.mean()), float(low), float(high), len(values))
-    return out
 
 
 def say_dice(title: str, segmenter_list: list[Segmenter], seed: int) -> None:

@@ -5,7 +5,7 @@ from torch.nn import functional as F
 
 from glioma_os.errors import ConfigError
 from glioma_os.networks import field
-from glioma_os.networks.field import _fitted, _level, _normalized, _State, through_field
+from glioma_os.networks.field import _empty_moments, _fitted, _level, _normalized, _State, through_field
 from glioma_os.networks.normalization import ChannelsLastGroupNorm, channel_moments
 from glioma_os.networks.segresnet import GliomaSegResNet
 
@@ -38,13 +38,20 @@ def test_gradients_are_torchs(dtype, tolerance, batch):
         assert (mine - reference).abs().max() <= tolerance * reference.abs().max()
 
 
-def test_moments_are_exact_over_slabs_and_count_what_a_voxel_stands_for():
-    x, counts = 3 + 2 * torch.randn(1, 8, 40, 30, 20), torch.randint(1, 9, (40 * 30 * 20,)).float()
-    values = x[0].permute(1, 2, 3, 0).reshape(-1, 8).double()
-    for given, weights in ((None, torch.ones_like(counts)), (counts, counts)):
-        share = (weights / weights.sum(dtype=torch.float64)).double()
-        for found, expected in zip(channel_moments(x, given), (share @ values, share @ values.square()), strict=True):
-            assert torch.allclose(found, expected, rtol=1e-6)
+@pytest.mark.parametrize("shape", [(64, 64, 80), (41, 31, 23), (3, 5, 7)], ids=["even", "odd", "few"])
+def test_moments_are_exact_over_slabs(shape, layout=torch.channels_last_3d):
+    x = (3 + 2 * torch.randn(1, 8, *shape)).contiguous(memory_format=layout)
+    expected = x.double().mean((0, 2, 3, 4)), x.double().square().mean((0, 2, 3, 4))
+    for found, value in zip(channel_moments(x), expected, strict=True):
+        assert torch.allclose(found, value, rtol=1e-6)
+
+
+@pytest.mark.parametrize("sizes", [(11, 12, 13), (4, 4, 4)], ids=["larger", "as_large"])
+def test_moments_of_an_empty_field_are_those_of_its_rim_stretched_to_it(sizes):
+    level, rim = _level(sizes, 4, torch.device("cpu")), torch.randn(1, 8, 4, 4, 4)
+    field = _fitted(rim, list(sizes)).double()
+    expected = torch.stack([field.mean((0, 2, 3, 4)), field.square().mean((0, 2, 3, 4))])
+    assert level.sides == [4, 4, 4] and torch.allclose(_empty_moments(rim, level), expected, rtol=1e-6, atol=1e-7)
 
 
 def test_moments_of_a_wide_level_with_little_spread():
@@ -100,16 +107,20 @@ def test_the_amount_of_padding_makes_no_difference():
     assert apart > 0.05
 
 
-def test_a_box_in_its_field_is_as_in_the_whole_volume():
-    """Brain, box, and faces are further apart than this network reaches, so nothing is left out."""
-    box = F.pad(torch.randn(1, 4, 8, 8, 8), (20,) * 6)
+@pytest.mark.parametrize("cut", [(0, 0, 0), (1, 0, 1), (3, 5, 2), (0, 7, 1)], ids=str)
+def test_a_box_in_its_field_is_as_in_the_whole_volume(cut):
+    """Brain, box, and faces are further apart than this network reaches, so nothing is left out, whatever its size."""
+    brain = F.pad(torch.randn(1, 4, 8, 8, 8), (20,) * 6)
+    d, h, w = (48 - less for less in cut)
+    box = brain[:, :, :d, :h, :w]
     with torch.inference_mode():
-        maps, whole = network(None).whole(F.pad(box, (24,) * 6))
+        maps, whole = network(None).whole(F.pad(brain, (24,) * 6))
         in_field, logits = network((96, 96, 96)).whole(box)
-        alone = network(None)(box)
+        alone = network(None)(brain)
     inside = whole[..., 24:-24, 24:-24, 24:-24]
-    assert torch.allclose(logits, inside, atol=1e-4)
-    assert torch.allclose(in_field[1], maps[1][..., 12:-12, 12:-12, 12:-12], atol=1e-4)
+    assert torch.allclose(logits, inside[..., :d, :h, :w], atol=1e-4)
+    half = maps[1][..., 12:-12, 12:-12, 12:-12]
+    assert torch.allclose(in_field[1], half[..., : -(-d // 2), : -(-h // 2), : -(-w // 2)], atol=1e-4)
     assert (alone - inside).abs().max() > 0.05
 
 

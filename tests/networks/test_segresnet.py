@@ -109,6 +109,12 @@ def test_any_size_comes_back_as_it_went_in(shape):
     probabilities = segment(network, image)
     assert probabilities.shape == (1, 3, *shape)
     assert ((probabilities >= 0) & (probabilities <= 1)).all()
+    with torch.inference_mode():
+        maps, _ = network.whole(image)
+        network.field = (32, 32, 32)
+        in_field, _ = network.whole(image)
+    expected = [tuple(-(-size // 2**level) for size in shape) for level in range(3)]
+    assert [tuple(level.shape[2:]) for level in maps] == [tuple(level.shape[2:]) for level in in_field] == expected
 
 
 @pytest.mark.parametrize("name", POOLINGS)
@@ -124,6 +130,6 @@ def test_tumour_pooling_looks_where_the_tumour_is():
     deep[:, :, :2] = 5.0
     tumour = torch.zeros(1, 1, 8, 8, 8)
     tumour[:, :, :4] = 1.0
-    pooled = POOLINGS["tumour"]([deep], tumour)
+    pooled = POOLINGS["tumour"]([torch.zeros(1, 2, 8, 8, 8), deep], tumour)
     assert torch.allclose(pooled[0, :3], torch.full((3,), 5.0), atol=1e-3)
     assert torch.allclose(pooled[0, 3], torch.log1p(tumour.sum()))
