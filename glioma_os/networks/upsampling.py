@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 
-def doubled(x: Tensor, corner: Sequence[int], size: Sequence[int]) -> Tensor:
-    """(B, C, d, h, w) → of its (B, C, 2d, 2h, 2w) the part of `size` at `corner`, channels-last; not for gradients.
+def doubled(x: Tensor, size: Sequence[int]) -> Tensor:
+    """(B, C, d, h, w) → the first `size` voxels of its (B, C, 2d, 2h, 2w), channels-last; not for gradients.
 
     The values of torch.nn.functional.interpolate(x, scale_factor=2, mode="trilinear"), rounded after every axis.
     """
     voxels = x.permute(0, 2, 3, 4, 1)
     for axis in (3, 2, 1):
-        voxels = _doubled(voxels, axis).narrow(axis, corner[axis - 1], size[axis - 1])
+        voxels = _doubled(voxels, axis).narrow(axis, 0, size[axis - 1])
     return voxels.permute(0, 4, 1, 2, 3)
 
 
