@@ -11,11 +11,11 @@ from omegaconf import DictConfig
 
 from glioma_os.errors import ConfigError
 from glioma_os.reporting.report import write_report
-from glioma_os.reporting.sweep_report import NAMES, cell_table, effect_table, sweep_page
 from glioma_os.stages.build import plain
 from glioma_os.sweeps.collect import JobLine, as_jobs, observations, read_sweep
 from glioma_os.sweeps.compare import Cell, Effect, cells, effects
 from glioma_os.sweeps.jobs import SWEEP
+from glioma_os.sweeps.report import NAMES, cell_table, effect_table, sweep_page
 from glioma_os.training.progress import say
 from glioma_os.volumes.atomic import atomic_write
 

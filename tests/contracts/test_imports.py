@@ -14,7 +14,8 @@ LAYERS = [
     {"volumes", "survival", "networks"},
     {"cohorts"},
     {"data", "fusion", "modules"},
-    {"training", "reporting", "sweeps"},
+    {"training", "reporting"},
+    {"sweeps"},
     {"stages"},
     {"__main__"},
 ]
