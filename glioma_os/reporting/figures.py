@@ -50,7 +50,7 @@ def _styled(draw: Callable[P, str]) -> Callable[P, str]:
 def km_by_risk(time: Array, event: Array, risk: Array, p_value: float, title: str) -> str:
     """Kaplan–Meier of the lower and the higher half of predicted risk, with 95 % bands and numbers at risk."""
     high = risk > np.median(risk)
-    figure = _figure(4.6, 3.6)
+    figure = _figure(3.6, 3.6)
     axes, table = figure.subplots(2, 1, height_ratios=(5, 1), sharex=True)
     limit = float(np.percentile(time, 97)) / DAYS_PER_MONTH
     step = max(6, 6 * round(limit / 36))
@@ -66,9 +66,9 @@ def km_by_risk(time: Array, event: Array, risk: Array, p_value: float, title: st
             count = int((time[group] >= tick * DAYS_PER_MONTH).sum())
             table.text(tick, 1 - row, str(count), ha="center", va="center", color=colour, fontsize=8)
     axes.set(ylim=(0, 1.02), ylabel="overall survival", title=title)
-    axes.legend(loc="upper right", title=f"log-rank p = {p_value:.3g}", title_fontsize=8, fontsize=8)
+    axes.legend(loc="upper right", title=f"log-rank p = {p_value:.3g}", title_fontsize=7.5, fontsize=7.5)
     table.set(ylim=(-0.6, 1.6), xlim=(-0.6, ticks[-1] + 0.6), xticks=ticks, yticks=[], xlabel="months")
-    table.set_ylabel("at risk", fontsize=8)
+    table.set_title("patients at risk", fontsize=7.5, fontweight="normal", color=MUTED)
     for side in ("left", "bottom"):
         table.spines[side].set_visible(False)
     return _svg(figure)

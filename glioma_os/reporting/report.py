@@ -45,8 +45,7 @@ class ScoreRow:
 
     head: str
     block: str
-    cells: tuple[tuple[str, str], ...]  # value, interval
-    difference: str
+    cells: tuple[tuple[str, str], ...]  # value, interval; the difference to age alone last
     emphasis: bool
 
 

@@ -29,11 +29,11 @@ def bracket(low: float, high: float) -> str:
     return f"[{low:.2f}, {high:.2f}]"
 
 
-def difference(line: Score, age: list[str]) -> str:
-    """Difference to age alone with its paired interval; `age` is the (head, block) of the age-only row."""
+def difference(line: Score, age: list[str]) -> tuple[str, str]:
+    """Difference to age alone and its paired interval; `age` is the (head, block) of the age-only row."""
     if [line.head, line.block] == age:
-        return "reference"
-    return f"{line.delta_to_age:+.3f} [{line.delta_low:+.3f}, {line.delta_high:+.3f}]"
+        return "reference", ""
+    return f"{line.delta_to_age:+.3f}", f"[{line.delta_low:+.3f}, {line.delta_high:+.3f}]"
 
 
 def headline_score(scores: list[Score]) -> Score | None:
@@ -56,7 +56,7 @@ def comparison_rows(name: str, scores: list[Score], age: list[str]) -> list[Comp
                 name, METRIC_NAMES[metric], f"{published.value:.2f} ({HEAD_NAMES[published.head]})",
                 f"{ours.value:.2f}",
                 bracket(ours.low, ours.high), f"{reference.value:.2f} {bracket(reference.low, reference.high)}",
-                difference(ours, age), ours.n,
+                " ".join(difference(ours, age)), ours.n,
             )
         )  # fmt: skip
     return rows
@@ -73,8 +73,9 @@ def score_rows(
     rows = [
         ScoreRow(
             HEAD_NAMES.get(head, head), block_name(block, clinical),
-            tuple((f"{found[m].value:.2f}", bracket(found[m].low, found[m].high)) for m in metrics),
-            difference(found[metrics[0]], age), best is not None and (best.head, best.block) == (head, block),
+            (*((f"{found[m].value:.2f}", bracket(found[m].low, found[m].high)) for m in metrics),
+             difference(found[metrics[0]], age)),
+            best is not None and (best.head, best.block) == (head, block),
         )
         for (head, block), found in table.items()
     ]  # fmt: skip
@@ -95,7 +96,7 @@ def facts(summary: dict[str, Any], best: Score | None, exposure: str | None) -> 
         ("Validation", f"{v['repeats']} × {v['folds']} outer folds by patient, stratified; {v['inner_folds']} inner "
                        "folds choose settings; imputation, scaling, PCA and class cuts come from the training fold"),
         ("Intervals", f"95 %, {v['replicates']} patient bootstrap replicates of out-of-fold predictions; they hold the "
-                      "fitted models fixed"),
+                      "fitted models fixed: how far another training moves the numbers, a sweep over seed tells"),
         ("Leak policy", f"{summary['leak_policy']}; test patients the fine-tuning saw: "
                         f"{'not known' if summary['seen_by_encoder'] is None else summary['seen_by_encoder']}"),
         ("Seen by pre-training", f"{summary['seen_by_pretraining']} of {summary['patients']} patients (their images "
@@ -126,7 +127,7 @@ def headline(best: Score, age: list[str], summary: dict[str, Any]) -> str:
         else "worse than age alone" if best.delta_high < 0
         else "no evidence that the images add to age"
     )  # fmt: skip
-    return f"{text} Δ to age alone {difference(best, age)}: {verdict} in these patients."
+    return f"{text} Δ to age alone {' '.join(difference(best, age))}: {verdict} in these patients."
 
 
 def warnings(summary: dict[str, Any]) -> list[str]:

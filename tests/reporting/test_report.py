@@ -78,8 +78,9 @@ def test_the_papers_head_is_compared_not_the_best_one():
 def test_every_row_has_a_difference_and_the_reference_is_named():
     metrics, rows = score_rows(SCORES, AGE, headline_score(SCORES), "age")
     assert metrics == ("auc", "f1_weighted", "accuracy", "c_index")
-    assert rows[0].difference == "reference" and [row.emphasis for row in rows] == [False, True, False]
-    assert all(re.fullmatch(r"\[-?\d\.\d\d, -?\d\.\d\d\]", cell[1]) for row in rows for cell in row.cells)
+    assert rows[0].cells[-1] == ("reference", "") and [row.emphasis for row in rows] == [False, True, False]
+    assert rows[1].cells[-1] == ("+0.100", "[+0.020, +0.200]") and len(rows[1].cells) == len(metrics) + 1
+    assert all(re.fullmatch(r"\[-?\d\.\d\d, -?\d\.\d\d\]", cell[1]) for row in rows for cell in row.cells[:-1])
 
 
 def test_facts_and_warnings_say_what_a_reviewer_asks():
