@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from glioma_os.cohorts.clinical import (
+    Excluded,
     Row,
+    cases_of,
     is_blank,
     parse_age,
     parse_choice,
@@ -47,20 +49,9 @@ class BestaCohort(Cohort):
         self.modalities = tuple(Modality(word) for word in modalities)
         self._pattern = re.compile(id_pattern)
 
-    def _read(self) -> tuple[list[Case], list[tuple[str, str]]]:
+    def _read(self) -> tuple[list[Case], list[Excluded]]:
         rows = read_table(self.table, ("patient_id",), REQUIRED, session_column="session_id")
-        cases, excluded = [], []
-        for row in rows:
-            patient = self._pseudonym(row)
-            session = pick(row, "session_id")
-            case_id = f"{patient}_{session}" if session else patient
-            images = self._images(row)
-            missing = [modality for modality in self.modalities if modality not in images]
-            if missing:
-                excluded.append((case_id, f"no {' and no '.join(missing)} image"))
-                continue
-            label = self._path(row, "seg")
-            cases.append(Case(case_id, patient, self.name, pick(row, "site") or None, images, label, *_known(row)))
+        cases, excluded = cases_of(self.table, rows, self._case)
         events = {case.outcome.event for case in cases if case.outcome}
         if len(cases) >= MIN_FOR_EVENTS and len(events) == 1:
             raise DataError(
@@ -68,6 +59,17 @@ class BestaCohort(Cohort):
                 "Check that 1 means died; a cohort without any censored patient is unusual",
             )  # fmt: skip
         return cases, excluded
+
+    def _case(self, row: Row) -> Case | Excluded:
+        patient = self._pseudonym(row)
+        session = pick(row, "session_id")
+        case_id = f"{patient}_{session}" if session else patient
+        images = self._images(row)
+        missing = [modality for modality in self.modalities if modality not in images]
+        if missing:
+            return case_id, f"no {' and no '.join(missing)} image"
+        label = self._path(row, "seg")
+        return Case(case_id, patient, self.name, pick(row, "site") or None, images, label, *_known(row))
 
     def _pseudonym(self, row: Row) -> str:
         """The patient id, if it has the declared shape; the message does not repeat what may be a name."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from glioma_os.cohorts.clinical import Row, parse_age, parse_extent, parse_survival, pick, read_table
+from glioma_os.cohorts.clinical import Row, each_row, parse_age, parse_extent, parse_survival, pick, read_table
 from glioma_os.cohorts.cohort import Cohort
 from glioma_os.cohorts.crosswalk import with_names
 from glioma_os.errors import ConfigError, DataError
@@ -71,7 +71,7 @@ def _beside(root: Path, given: str | Path | None, *patterns: str) -> Path | None
 def survival_rows(path: Path) -> dict[str, tuple[Clinical, Outcome | None]]:
     """Case id → what a BraTS survival table of any year says of it."""
     rows = read_table(path, ID_COLUMNS, [("Age",), SURVIVAL_COLUMNS])
-    return {row["id"]: _clinical(row) for row in rows}
+    return dict(zip((row["id"] for row in rows), each_row(path, rows, _clinical), strict=True))
 
 
 def _clinical(row: Row) -> tuple[Clinical, Outcome | None]:

@@ -5,17 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from glioma_os.errors import DataError
-from glioma_os.records import Extent, Outcome
+from glioma_os.records import Case, Extent, Outcome
 
 ALIVE = re.compile(r"ALIVE \((\d+) days later\)")
 BLANK = frozenset({"", "na", "n/a", "nan", "none", "not available", "unknown"})
 EXTENTS = {"gtr": Extent.GTR, "str": Extent.STR, "biopsy": Extent.BIOPSY}
 LONGEST_DAYS = 15_000  # 41 years: beyond it the unit is wrong
+TOLD = 30  # faults of a table that one message lists
 Row = dict[str, str]
+Excluded = tuple[str, str]  # case id and reason
+Line = TypeVar("Line")
+Read = TypeVar("Read")
 
 
 def read_table(
@@ -24,7 +29,8 @@ def read_table(
     """Rows of a CSV as text; the id stands under the key `id`, every column under its lower-case name.
 
     `required`: for each thing needed, the names it may have. Comma, semicolon or tab; UTF-8 with or without BOM, or
-    Latin-1. An id that stands twice (with the same session, where there are sessions) is an error, alike or not.
+    Latin-1. An id that stands twice (with the same session, where there are sessions) is an error, alike or not. All
+    such rows are told at once.
     """
     path = Path(path)
     ids = {name.lower() for name in id_columns}
@@ -34,9 +40,10 @@ def read_table(
             wanted = ", ".join(names)
             raise DataError(path, f"columns {', '.join(header)} found → one of {wanted} expected", "Rename the column")
     key = next(name for name in header if name in ids)
-    out: list[Row] = []
     seen: dict[tuple[str, str], tuple[int, list[str]]] = {}
-    for line, values in lines:
+
+    def row_of(numbered: tuple[int, list[str]]) -> Row:
+        line, values = numbered
         where = f"{path}, row {line}"
         if len(values) != len(header):
             raise DataError(where, f"{len(values)} cells found → {len(header)} expected", "Mend the row")
@@ -50,8 +57,34 @@ def read_table(
             kind = "identical" if content == values else "conflicting"
             raise DataError(where, f"id of row {other} again found, {kind} → one row an id", "Keep the right one")
         seen[name] = (line, values)
-        out.append(row)
+        return row
+
+    return each_row(path, lines, row_of)
+
+
+def each_row(path: Path, rows: Iterable[Line], read: Callable[[Line], Read]) -> list[Read]:
+    """`read` of every row; what it says of rows that it cannot read is told in one DataError, not row by row."""
+    out, faults = [], []
+    for row in rows:
+        try:
+            out.append(read(row))
+        except DataError as fault:
+            faults.append(fault)
+    if len(faults) == 1:
+        raise faults[0]
+    if faults:
+        lines = [str(fault).removeprefix(f"{path}, ") for fault in faults[:TOLD]]
+        lines += [f"and {len(faults) - TOLD} more"] * (len(faults) > TOLD)
+        raise DataError(path, f"{len(faults)} rows found that cannot be read", "\n  ".join(["Mend them:", *lines]))
     return out
+
+
+def cases_of(
+    path: Path, rows: Iterable[Row], read: Callable[[Row], Case | Excluded]
+) -> tuple[list[Case], list[Excluded]]:
+    """The rows that `read` makes cases of, and those it leaves out."""
+    found = each_row(path, rows, read)
+    return [one for one in found if isinstance(one, Case)], [one for one in found if not isinstance(one, Case)]
 
 
 def read_cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from glioma_os.cohorts.clinical import is_blank, parse_age, parse_choice, parse_days, pick, read_table
+from glioma_os.cohorts.clinical import Row, cases_of, is_blank, parse_age, parse_choice, parse_days, pick, read_table
 from glioma_os.cohorts.cohort import Cohort
 from glioma_os.errors import ConfigError, DataError
 from glioma_os.records import Case, Clinical, Outcome
@@ -30,18 +30,19 @@ class TableCohort(Cohort):
         self._names: dict[str, set[str]] = {}
 
     def _read(self) -> tuple[list[Case], list[tuple[str, str]]]:
-        name, age, days, event = self.columns
-        needed = [(column,) for column in (age, days, event, *self.alias_columns) if column]
-        cases = []
-        for row in read_table(self.table, (name,), needed):
-            died = parse_choice(pick(row, event), f"{row['row']}, column {event}", "event", EVENTS) if event else True
-            if died is None:
-                raise DataError(row["row"], f"column {event} blank found → 0 (censored) or 1 (died)", "Fill the cell")
-            outcome = Outcome(parse_days(pick(row, days), f"{row['row']}, column {days}"), bool(died))
-            clinical = Clinical(age_years=parse_age(pick(row, age), f"{row['row']}, column {age}"))
-            cases.append(Case(row["id"], row["id"], self.name, None, clinical=clinical, outcome=outcome))
-            self._names[row["id"]] = {cell for column in self.alias_columns if not is_blank(cell := pick(row, column))}
-        return cases, []
+        name, *others = self.columns
+        needed = [(column,) for column in (*others, *self.alias_columns) if column]
+        return cases_of(self.table, read_table(self.table, (name,), needed), self._case)
+
+    def _case(self, row: Row) -> Case:
+        _, age, days, event = self.columns
+        died = parse_choice(pick(row, event), f"{row['row']}, column {event}", "event", EVENTS) if event else True
+        if died is None:
+            raise DataError(row["row"], f"column {event} blank found → 0 (censored) or 1 (died)", "Fill the cell")
+        outcome = Outcome(parse_days(pick(row, days), f"{row['row']}, column {days}"), bool(died))
+        clinical = Clinical(age_years=parse_age(pick(row, age), f"{row['row']}, column {age}"))
+        self._names[row["id"]] = {cell for column in self.alias_columns if not is_blank(cell := pick(row, column))}
+        return Case(row["id"], row["id"], self.name, None, clinical=clinical, outcome=outcome)
 
     def aliases(self) -> dict[str, frozenset[str]]:
         """Own id and those of the alias columns."""

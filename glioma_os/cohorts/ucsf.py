@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from glioma_os.cohorts.clinical import (
+    Excluded,
     Row,
+    cases_of,
     is_blank,
     parse_age,
     parse_choice,
@@ -49,27 +51,27 @@ class UcsfCohort(Cohort):
         self.label_coding = "brats2020" if self.root else None
         self._names: dict[str, set[str]] = {}
 
-    def _read(self) -> tuple[list[Case], list[tuple[str, str]]]:
-        cases, excluded = [], []
+    def _read(self) -> tuple[list[Case], list[Excluded]]:
+        rows = read_table(self.table, ("ID",), [("Age at MRI",), ("OS",), ("1-dead 0-alive",)])
         seen: dict[str, str] = {}
-        for row in read_table(self.table, ("ID",), [("Age at MRI",), ("OS",), ("1-dead 0-alive",)]):
-            match = ID.fullmatch(row["id"])
-            if not match:
-                raise DataError(row["row"], f"id {row['id']!r} found → UCSF-PDGM-004 expected", "Correct the id")
-            patient = f"UCSF-PDGM-{int(match[1]):04d}"
-            exam = patient + (match[2] or "")
-            if exam in seen:
-                raise DataError(row["row"], f"{exam} of {seen[exam]} again found → one row an exam", "Keep one")
-            seen[exam] = row["row"]
-            clinical, outcome = _clinical(row), _outcome(row)
-            images, label = self._images(patient)
-            reason = self._unwanted(row, clinical, bool(match[2]), outcome is None, bool(self.root and not images))
-            if reason:
-                excluded.append((row["id"], reason))
-                continue
-            self._names[patient] = {name for name in (row["id"], pick(row, "BraTS21 ID")) if not is_blank(name)}
-            cases.append(Case(patient, patient, self.name, "UCSF", images, label, clinical, outcome))
-        return cases, excluded
+        return cases_of(self.table, rows, lambda row: self._case(row, seen))
+
+    def _case(self, row: Row, seen: dict[str, str]) -> Case | Excluded:
+        match = ID.fullmatch(row["id"])
+        if not match:
+            raise DataError(row["row"], f"id {row['id']!r} found → UCSF-PDGM-004 expected", "Correct the id")
+        patient = f"UCSF-PDGM-{int(match[1]):04d}"
+        exam = patient + (match[2] or "")
+        if exam in seen:
+            raise DataError(row["row"], f"{exam} of {seen[exam]} again found → one row an exam", "Keep one")
+        seen[exam] = row["row"]
+        clinical, outcome = _clinical(row), _outcome(row)
+        images, label = self._images(patient)
+        reason = self._unwanted(row, clinical, bool(match[2]), outcome is None, bool(self.root and not images))
+        if reason:
+            return row["id"], reason
+        self._names[patient] = {name for name in (row["id"], pick(row, "BraTS21 ID")) if not is_blank(name)}
+        return Case(patient, patient, self.name, "UCSF", images, label, clinical, outcome)
 
     def _unwanted(self, row: Row, clinical: Clinical, follow_up: bool, unknown: bool, imageless: bool) -> str:
         """Why a row is left out; blank if it is not."""

@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 
 from glioma_os.cohorts.clinical import (
+    Excluded,
     Row,
+    cases_of,
     is_blank,
     parse_age,
     parse_choice,
@@ -54,24 +56,23 @@ class UpennCohort(Cohort):
         self.label_coding = "brats2020" if self.root else None
         self._crosswalk = None if crosswalk is None else Path(crosswalk)
 
-    def _read(self) -> tuple[list[Case], list[tuple[str, str]]]:
+    def _read(self) -> tuple[list[Case], list[Excluded]]:
         rows = read_table(self.table, ("ID",), [("Age_at_scan_years",), DAYS_COLUMNS])
-        cases, excluded = [], []
-        for row in rows:
-            match = ID.fullmatch(row["id"])
-            if not match:
-                raise DataError(row["row"], f"id {row['id']!r} found → UPENN-GBM-00001_11 expected", "Correct the id")
-            outcome, reason = _outcome(row)
-            images, label = self._images(row["id"])
-            if match[2] != BASELINE:
-                excluded.append((row["id"], "follow-up scan"))
-            elif outcome is None:
-                excluded.append((row["id"], reason))
-            elif self.root and not images:
-                excluded.append((row["id"], "no images"))
-            else:
-                cases.append(Case(row["id"], match[1], self.name, "UPENN", images, label, _clinical(row), outcome))
-        return cases, excluded
+        return cases_of(self.table, rows, self._case)
+
+    def _case(self, row: Row) -> Case | Excluded:
+        match = ID.fullmatch(row["id"])
+        if not match:
+            raise DataError(row["row"], f"id {row['id']!r} found → UPENN-GBM-00001_11 expected", "Correct the id")
+        outcome, reason = _outcome(row)
+        images, label = self._images(row["id"])
+        if match[2] != BASELINE:
+            return row["id"], "follow-up scan"
+        if outcome is None:
+            return row["id"], reason
+        if self.root and not images:
+            return row["id"], "no images"
+        return Case(row["id"], match[1], self.name, "UPENN", images, label, _clinical(row), outcome)
 
     def _images(self, case_id: str) -> tuple[dict[Modality, Path], Path | None]:
         if self.root is None:

@@ -2,8 +2,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from glioma_os.cohorts.besta import BestaCohort
 from glioma_os.cohorts.brats import BratsTableCohort, survival_rows
-from glioma_os.cohorts.clinical import parse_age, parse_extent, parse_survival, read_table
+from glioma_os.cohorts.clinical import TOLD, parse_age, parse_extent, parse_survival, read_table
+from glioma_os.cohorts.table import TableCohort
+from glioma_os.cohorts.ucsf import UcsfCohort
+from glioma_os.cohorts.upenn import UpennCohort
 from glioma_os.errors import DataError
 from glioma_os.records import Extent, Outcome
 
@@ -88,6 +92,47 @@ def test_missing_columns_and_double_rows(tmp_path):
     path.write_text(TABLE + "B,50\n")
     with pytest.raises(DataError, match="row 3.*2 cells"):
         read_table(path, ["Brats20ID"])
+
+
+FAULTY = {  # row 2 is sound, rows 3 and 4 are not
+    BestaCohort: (
+        "patient_id,age,os_days,event,t1c,flair\nBESTA-0001,61,40,1,t.csv,t.csv\n"
+        "BESTA-0002,sixty,40,1,t.csv,t.csv\nBESTA-0003,61,40,1,none.nii,t.csv\n"
+    ),
+    BratsTableCohort: "Brats20ID,Age,Survival_days,Extent_of_Resection\nA,60,10,GTR\nB,sixty,10,GTR\nC,60,-5,GTR\n",
+    TableCohort: "patient_id,age,os_days,event\nA,60,10,1\nB,sixty,10,1\nC,60,10,2\n",
+    UpennCohort: (
+        "ID,Age_at_scan_years,Survival_from_surgery_days\nUPENN-GBM-00001_11,60,10\n"
+        "UPENN-GBM-00002_11,sixty,10\nPENN-3,60,10\n"
+    ),
+    UcsfCohort: (
+        "ID,Age at MRI,OS,1-dead 0-alive,WHO CNS Grade\nUCSF-PDGM-0004,60,10,1,4\nUCSF-PDGM-0005,sixty,10,1,4\n"
+        "UCSF-PDGM-004,60,10,1,4\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", FAULTY, ids=lambda kind: kind.__name__)
+def test_all_rows_that_cannot_be_read_are_told_at_once(kind, tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text(FAULTY[kind])
+    with pytest.raises(DataError) as caught:
+        kind(table=path).cases()
+    first, *lines = str(caught.value).splitlines()
+    assert first.startswith(f"{path}: 2 rows found that cannot be read")
+    assert [line.strip().partition(",")[0].partition(":")[0] for line in lines] == ["row 3", "row 4"]
+
+
+def test_one_fault_stands_alone_and_many_are_counted(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("patient_id,age,os_days,event\nA,60,10,1\nB,sixty,10,1\n")
+    with pytest.raises(DataError, match="row 3, column age: age 'sixty' found"):
+        TableCohort(path).cases()
+    path.write_text("patient_id,age\n" + "".join(f"P{number}\n" for number in range(TOLD + 5)))
+    with pytest.raises(DataError, match=f"{TOLD + 5} rows found that cannot be read") as caught:
+        read_table(path, ("patient_id",))
+    lines = str(caught.value).splitlines()[1:]
+    assert len(lines) == TOLD + 1 and lines[-1].strip() == "and 5 more"
 
 
 def test_real_2020_table_counts(real_data):
