@@ -96,22 +96,23 @@ def main() -> None:
 def _compose_and_run() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us instead of being printed and lost
     import hydra
+    from hydra.core.hydra_config import HydraConfig
     from omegaconf import DictConfig
 
-    from glioma_os.stages.build import run_stage
+    from glioma_os.stages.build import check_types, run_stage
     from glioma_os.training.processes import die_with_parent, exit_on_signals
 
     @hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")
     def app(cfg: DictConfig) -> None:
         if cfg.paths.job:
             die_with_parent()
+        words = list(HydraConfig.get().overrides.task)
+        check_types(words)
         runs = run_stage(cfg)
         if cfg.paths.job:
-            from hydra.core.hydra_config import HydraConfig
-
             from glioma_os.stages.job import leave_result
 
-            leave_result(cfg, list(HydraConfig.get().overrides.task), runs)
+            leave_result(cfg, words, runs)
 
     exit_on_signals()
     app()

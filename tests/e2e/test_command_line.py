@@ -41,6 +41,7 @@ def test_help_is_instant_and_imports_nothing_heavy(tmp_path):
             ["strict"],
         ),
         (["cohort._target_=os.system", "stage=verify"], ["cohort._target_", "os.system"]),
+        (["seed=abc", "stage=survival"], ["seed", "abc", "7"]),
     ],
     ids=lambda x: x[0] if isinstance(x, list) else "",
 )
