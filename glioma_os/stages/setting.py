@@ -75,12 +75,27 @@ class Setting:
                 f"{self.cfg.validation.leak_policy!r} found → one of {list(LEAK_POLICIES)} expected",
                 "Correct the key",
             )
+        _ = self.folds, self.heads
         if self.cfg.features.kind == "latents":
             from glioma_os.networks.pooling import pooling
 
             pooling(self.cfg.features.pooling)
             _ = self.policy, self.options
-        _ = self.folds, self.heads
+            self._check_images()
+
+    def _check_images(self) -> None:
+        """Latents need images, and fine-tuning on the survival cohort needs masks."""
+        cohort = self.cohort()
+        if not any(case.images for case in cohort.cases()):
+            raise ConfigError(
+                "features.kind", f"latents of {cohort.name}, a cohort without images, found → csv or none expected",
+                "Set features=csv features.path=FILE, or features=none",
+            )  # fmt: skip
+        if self.cfg.finetuning["from"] == "own" and not any(case.label for case in cohort.cases()):
+            raise ConfigError(
+                "finetuning.from", f"own found, but {cohort.name} has no mask → cohort or none expected",
+                "Set finetuning.from=cohort to fine-tune on a cohort with masks, or none",
+            )  # fmt: skip
 
     @cached_property
     def endpoint(self) -> Any:
