@@ -11,26 +11,38 @@ from torch import Tensor
 from glioma_os.networks.heads import BatchedMLP
 from glioma_os.records import FusionBatch
 
-Objective = Callable[[Tensor, FusionBatch], Tensor]
+Objective = Callable[[FusionBatch], Callable[[Tensor], Tensor]]
 
 
-def cross_entropy(output: Tensor, batch: FusionBatch) -> Tensor:
-    """Mean loss of each member's weighted rows, (M,). `target[..., 0]` is the class number."""
-    chosen = output.mT.log_softmax(dim=1).gather(1, batch.target[..., :1].long().mT).squeeze(1)
-    return -(batch.weight * chosen).sum(dim=1) / batch.weight.sum(dim=1).clamp(min=1)
+def cross_entropy(batch: FusionBatch) -> Callable[[Tensor], Tensor]:
+    """Outputs (M, N, C) to the mean loss of each member's weighted rows, (M,). `target` (M, N, C): each row's class is
+    a 1 among 0s."""
+    share = batch.weight / batch.weight.sum(dim=1, keepdim=True).clamp(min=1)
+    chosen = (share[..., None] * batch.target).mT.contiguous()
+
+    def loss(output: Tensor) -> Tensor:
+        return -(chosen * output.mT.log_softmax(dim=1)).sum(dim=(1, 2))
+
+    return loss
 
 
-def cox(output: Tensor, batch: FusionBatch) -> Tensor:
-    """Negative Cox partial log-likelihood per death, (M,), ties by Breslow, in log-space.
+def cox(batch: FusionBatch) -> Callable[[Tensor], Tensor]:
+    """Outputs (M, N, 1) to each member's negative Cox partial log-likelihood per death, (M,), ties by Breslow, in
+    log-space.
 
     `target[..., 0]` days, `target[..., 1]` event. Rows of a member stand in falling time, its padding last.
     """
-    log_hazard, time = output[..., 0], batch.target[..., 0]
-    death = batch.target[..., 1] * batch.weight
-    falling = (-time).contiguous()
+    falling = (-batch.target[..., 0]).contiguous()
     last_tied = torch.searchsorted(falling, falling, right=True) - 1
-    log_risk_set = log_hazard.logcumsumexp(dim=1).gather(1, last_tied)
-    return (death * (log_risk_set - log_hazard)).sum(dim=1) / death.sum(dim=1).clamp(min=1)
+    death = batch.target[..., 1] * batch.weight
+    share = death / death.sum(dim=1, keepdim=True).clamp(min=1)
+
+    def loss(output: Tensor) -> Tensor:
+        log_hazard = output[..., 0]
+        log_risk_set = log_hazard.logcumsumexp(dim=1).gather(1, last_tied)
+        return (share * (log_risk_set - log_hazard)).sum(dim=1)
+
+    return loss
 
 
 class FusionModule(LightningModule):
@@ -61,11 +73,12 @@ class FusionModule(LightningModule):
         self, network: BatchedMLP, optimizer: torch.optim.Optimizer, batch: FusionBatch, decay: Tensor
     ) -> Tensor:
         """All steps of one block; the sum of its members' last losses."""
-        loss = decay.new_zeros(())
-        for step in range(self.steps):
+        loss, objective = decay.new_zeros(()), self.objective(batch)
+        for kept in network.masks(self.steps, batch.features.shape[1]):
             optimizer.zero_grad()
-            loss = (self.objective(network(batch.features, step), batch) + decay / 2 * network.penalty()).sum()
+            loss = objective(network(batch.features, kept)).sum()
             loss.backward()
+            network.decay(decay)
             optimizer.step()
         return loss.detach()
 

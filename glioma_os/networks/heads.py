@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from itertools import repeat
 
 import torch
 from torch import Tensor, nn
 
 
 def _drawn(seed: int, width: int, padded: int, out: int) -> Tensor:
-    """(padded, out) weights whose first `width` rows are drawn from the member's own generator."""
-    weight = torch.zeros(padded, out, dtype=torch.float64)
+    """(out, padded) weights whose first `width` columns are drawn from the member's own generator."""
+    weight = torch.zeros(out, padded, dtype=torch.float64)
     generator = torch.Generator().manual_seed(seed)
-    weight[:width] = torch.randn(width, out, generator=generator, dtype=torch.float64) / math.sqrt(max(width, 1))
+    weight[:, :width] = torch.randn(width, out, generator=generator, dtype=torch.float64).T / math.sqrt(max(width, 1))
     return weight
 
 
@@ -29,34 +29,18 @@ def _mixed(state: Tensor) -> Tensor:
     return shifted(state, 31).bitwise_xor_(state)
 
 
-def _kept(seeds: Tensor, step: int, units: int, rows: int, dropout: float, dtype: torch.dtype) -> Tensor:
-    """(M, units, rows), 0 with a chance of `dropout`, to 1/65536, else 1.
+def _kept(seeds: Tensor, steps: range, units: int, rows: int, dropout: float) -> Tensor:
+    """(steps, M, units, rows) int8, 0 with a chance of `dropout`, to 1/256, else 1.
 
-    A hash of seed, step, unit and a group of four rows, 16 bits for each row: a member's draws are the same whatever
+    A hash of seed, step, unit and a group of eight rows, 8 bits for each row: a member's draws are the same whatever
     other members or padding stand beside it.
     """
-    group = torch.arange(-(-rows // 4), device=seeds.device)
-    unit = torch.arange(units, device=seeds.device)[:, None]
-    places = step * 0x1B873593 + group * 0x2545F4914F6CDD1 + unit * 0x5851F42D
-    draws = _mixed(seeds[:, None, None] * 0x9E3779B97F4A7C1 + places).view(torch.int16)
-    least = round(dropout * (1 << 16)) - (1 << 15)  # a draw that is kept; all are whole numbers
-    return draws[..., :rows].to(dtype).sub_(least - 1).clamp_(0, 1)  # a third of what a comparison costs
-
-
-class _KeptSiLU(torch.autograd.Function):
-    """silu(x) where kept, 0 elsewhere. With g = sigmoid(x) there and 0 elsewhere, y = x g and dy/dx = y + g (1 − y)."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, kept: Tensor) -> Tensor:
-        gate = torch.sigmoid(x).mul_(kept)
-        y = x * gate
-        ctx.save_for_backward(y, gate)
-        return y
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        y, gate = ctx.saved_tensors
-        return torch.lerp(y, y.new_ones(()), gate).mul_(gradients[0]), None
+    step, unit, group = (torch.arange(n, device=seeds.device) for n in (len(steps), units, -(-rows // 8)))
+    of_step = (steps.start + step)[:, None, None, None] * 0x1B873593
+    of_member = seeds[:, None, None] * 0x9E3779B97F4A7C1
+    draws = _mixed(of_step + of_member + unit[:, None] * 0x5851F42D + group * 0x2545F4914F6CDD1).view(torch.int8)
+    least = round(dropout * 256) - 128  # a draw that is kept
+    return draws.clamp_(least - 1, least).sub_(least - 1)[..., :rows]  # half of what a comparison costs
 
 
 class BatchedMLP(nn.Module):
@@ -73,27 +57,33 @@ class BatchedMLP(nn.Module):
         first = [_drawn(2 * seed, width, max(widths), hidden) for seed, width in zip(seeds, widths, strict=True)]
         last = [_drawn(2 * seed + 1, hidden, hidden, out) for seed in seeds]
         self.first_weight, self.last_weight = (nn.Parameter(torch.stack(drawn).to(dtype)) for drawn in (first, last))
-        self.first_bias = nn.Parameter(torch.zeros(len(seeds), 1, hidden, dtype=dtype))
-        self.last_bias = nn.Parameter(torch.zeros(len(seeds), 1, out, dtype=dtype))
+        self.first_bias = nn.Parameter(torch.zeros(len(seeds), hidden, 1, dtype=dtype))
+        self.last_bias = nn.Parameter(torch.zeros(len(seeds), out, 1, dtype=dtype))
         self.register_buffer("seeds", torch.tensor(list(seeds), dtype=torch.int64))
-        self.dropout = dropout
+        self.dropout = round(dropout * 256) / 256  # as fine as masks are
 
-    def forward(self, inputs: Tensor, step: int = 0) -> Tensor:
-        """`step` numbers the dropout mask; in eval mode nothing is dropped.
+    def forward(self, inputs: Tensor, kept: Tensor | None = None) -> Tensor:
+        """`kept` (M, hidden, N) of `masks`; without it nothing is dropped.
 
         Inside, rows lie last: on long rows of short matrices every operation is up to three times faster.
         """
-        hidden = torch.baddbmm(self.first_bias.mT, self.first_weight.mT, inputs.mT)
-        last = self.last_weight.mT
-        if self.training and self.dropout:
-            _, units, rows = hidden.shape
-            kept = _kept(self.get_buffer("seeds"), step, units, rows, self.dropout, hidden.dtype)
-            hidden = _KeptSiLU.apply(hidden, kept)
-            last = last / (1 - self.dropout)
-        else:
-            hidden = nn.functional.silu(hidden)
-        return torch.baddbmm(self.last_bias.mT, last, hidden).mT
+        hidden = nn.functional.silu(torch.baddbmm(self.first_bias, self.first_weight, inputs.mT))
+        if kept is None:
+            return torch.baddbmm(self.last_bias, self.last_weight, hidden).mT
+        hidden = hidden * kept.to(hidden.dtype)  # an int8 factor would be converted both ways
+        return torch.baddbmm(self.last_bias, self.last_weight, hidden, alpha=1 / (1 - self.dropout)).mT
 
-    def penalty(self) -> Tensor:
-        """Sum of squared weights of each member, (M,); biases are free."""
-        return self.first_weight.square().sum((1, 2)) + self.last_weight.square().sum((1, 2))
+    def masks(self, steps: int, rows: int, at_once: int = 8) -> Iterator[Tensor | None]:
+        """What `forward` keeps at each step; none without dropout. Drawn for some steps `at_once`."""
+        if not self.dropout:
+            yield from repeat(None, steps)
+            return
+        seeds, hidden = self.get_buffer("seeds"), self.first_weight.shape[1]
+        for start in range(0, steps, at_once):
+            yield from _kept(seeds, range(start, min(start + at_once, steps)), hidden, rows, self.dropout)
+
+    def decay(self, rates: Tensor) -> None:
+        """Adds the gradient of rate/2 × the sum of squared weights to each member's, `rates` (M,); biases are free."""
+        for weight in (self.first_weight, self.last_weight):
+            if weight.grad is not None:
+                weight.grad.addcmul_(rates[:, None, None], weight.detach())

@@ -23,7 +23,7 @@ def test_cox_objective_equals_the_numpy_likelihood_and_its_gradient():
     inputs, time, event = censored(0)
     batch, order = batch_of(inputs, time, event)
     output = (batch.features[..., :1] * 1.5).requires_grad_()
-    loss = cox(output, batch)
+    loss = cox(batch)(output)
     expected = cox_log_likelihood(1.5 * inputs[:, 0], time, event, "breslow")
     assert np.isclose(loss.item(), -expected.value / event.sum())
     loss.sum().backward()
@@ -36,7 +36,7 @@ def test_cox_objective_is_finite_for_extreme_log_hazards():
     inputs, time, event = censored(1)
     batch, _ = batch_of(inputs, time, event)
     output = torch.linspace(-700, 700, batch.weight.shape[1], dtype=torch.float64)[None, :, None].requires_grad_()
-    loss = cox(output, batch)
+    loss = cox(batch)(output)
     loss.sum().backward()
     assert torch.isfinite(loss).all() and torch.isfinite(output.grad).all()
 
@@ -44,13 +44,31 @@ def test_cox_objective_is_finite_for_extreme_log_hazards():
 def test_cross_entropy_equals_torch_on_the_weighted_rows():
     torch.manual_seed(0)
     output = torch.randn(2, 6, 3, dtype=torch.float64)
-    target = torch.randint(0, 3, (2, 6, 1)).double()
+    classes = torch.randint(0, 3, (2, 6))
     weight = torch.tensor([[1, 1, 1, 1, 0, 0], [1, 0, 1, 1, 1, 1]]).double()
-    loss = cross_entropy(output, FusionBatch(output, target, weight))
+    one_hot = torch.nn.functional.one_hot(classes, 3).double()
+    loss = cross_entropy(FusionBatch(output, one_hot, weight))(output)
     for member in range(2):
         used = weight[member] > 0
-        expected = torch.nn.functional.cross_entropy(output[member, used], target[member, used, 0].long())
+        expected = torch.nn.functional.cross_entropy(output[member, used], classes[member, used])
         assert torch.isclose(loss[member], expected)
+
+
+def test_weight_decay_is_the_gradient_of_half_the_squares_and_its_own_members():
+    network, rates = BatchedMLP([1, 2], [3, 3], hidden=4, out=1), torch.tensor([0.0, 3.0], dtype=torch.float64)
+    inputs = torch.randn(2, 5, 3, dtype=torch.float64)
+    weights = network.first_weight, network.last_weight
+    found, expected = [], []
+    for decayed, into in ((True, found), (False, expected)):
+        network.zero_grad()
+        loss = network(inputs).square().sum()
+        if not decayed:
+            loss = loss + sum((rates / 2 * weight.square().sum((1, 2))).sum() for weight in weights)
+        loss.backward()
+        if decayed:
+            network.decay(rates)
+        into += [parameter.grad.clone() for parameter in network.parameters()]
+    assert all(torch.allclose(one, other) for one, other in zip(found, expected, strict=True))
 
 
 def test_weight_decay_shrinks_its_own_member_only():
@@ -60,5 +78,5 @@ def test_weight_decay_shrinks_its_own_member_only():
     single, _ = batch_of(inputs, time, event)
     batch = FusionBatch(*(part.repeat(2, *[1] * (part.ndim - 1)) for part in single))
     module.descend(network, module.configure_optimizers()[0], batch, decay)
-    plain, shrunk = network.penalty().tolist()
+    plain, shrunk = network.first_weight.square().sum((1, 2)).tolist()
     assert shrunk < 0.1 * plain

@@ -1,6 +1,6 @@
 import torch
 
-from glioma_os.networks.heads import BatchedMLP, _kept, _KeptSiLU, _mixed
+from glioma_os.networks.heads import BatchedMLP, _kept, _mixed
 
 
 def test_members_do_not_touch_each_other_or_their_padding():
@@ -9,7 +9,7 @@ def test_members_do_not_touch_each_other_or_their_padding():
     alone = BatchedMLP([2], [2], hidden=4, out=2)
     inputs[1, :, 2] = 0
     assert torch.allclose(network(inputs)[1], alone(inputs[1:, :, :2])[0])
-    assert network(inputs).shape == (2, 5, 2) and network.penalty().shape == (2,)
+    assert network(inputs).shape == (2, 5, 2)
 
 
 def test_the_mixer_gives_splitmix64s_published_numbers():
@@ -25,29 +25,32 @@ def test_the_mixer_gives_splitmix64s_published_numbers():
 def test_dropout_is_the_members_own():
     seeds = torch.tensor([5, 9])
     for dropout in (0.1, 0.25, 0.5, 0.9):
-        kept = _kept(seeds, 3, 50, 200, dropout, torch.float64)
+        kept = _kept(seeds, range(3, 4), 50, 200, dropout)[0]
         assert set(kept.unique().tolist()) == {0, 1}
-        assert torch.equal(kept[1:, :, :120], _kept(seeds[1:], 3, 50, 120, dropout, torch.float64))
+        assert torch.equal(kept[1:, :, :120], _kept(seeds[1:], range(3, 4), 50, 120, dropout)[0])
         # 10,000 draws a member: a standard error of .005 at most
-        assert torch.allclose(kept.mean((1, 2)), torch.full((2,), 1 - dropout, dtype=torch.float64), atol=0.02)
-    kept, later = (_kept(seeds, step, 50, 200, 0.5, torch.float64) for step in (3, 4))
+        assert torch.allclose(kept.double().mean((1, 2)), torch.full((2,), 1 - dropout).double(), atol=0.02)
+    kept, later = _kept(seeds, range(3, 5), 50, 200, 0.5).double()
     beside = [(kept[0], kept[1]), (kept[0], later[0]), (kept[0, 1:], kept[0, :-1])]
-    rows = [(kept[0, :, apart:], kept[0, :, :-apart]) for apart in (1, 2, 3, 4)]  # four of them share a hash
+    rows = [(kept[0, :, apart:], kept[0, :, :-apart]) for apart in range(1, 9)]  # eight of them share a hash
     for one, other in beside + rows:
         assert abs(torch.corrcoef(torch.stack([one.ravel(), other.ravel()]))[0, 1]) < 0.04
 
 
-def test_dropout_keeps_the_mean_and_sleeps_in_eval_mode():
-    network = BatchedMLP([5], [3], hidden=8, out=1, dropout=0.5)
+def test_a_steps_mask_is_the_same_however_many_are_drawn_at_once():
+    network = BatchedMLP([5, 6], [3, 3], hidden=8, out=1, dropout=0.5)
+    drawn = [torch.stack(list(network.masks(7, 10, at_once))) for at_once in (1, 3, 8)]
+    assert drawn[0].shape == (7, 2, 8, 10) and all(torch.equal(drawn[0], other) for other in drawn[1:])
+    assert list(BatchedMLP([5], [3], hidden=8, out=1).masks(2, 10)) == [None, None]
+
+
+def test_dropout_keeps_the_mean():
+    network = BatchedMLP([5], [3], hidden=8, out=1, dropout=0.3)
     inputs = torch.ones(1, 4, 3, dtype=torch.float64)
-    assert not torch.equal(network(inputs, step=1), network(inputs, step=2))
-    many = torch.stack([network(inputs, step=step) for step in range(2000)]).mean(dim=0)
-    whole = network.eval()(inputs, step=1)
-    assert torch.equal(whole, network(inputs, step=2))
-    assert torch.allclose(many, whole, atol=0.1)
-
-
-def test_the_gated_gradient_is_autograds():
-    x, kept = torch.randn(2, 3, 5, dtype=torch.float64, requires_grad=True), (torch.rand(2, 3, 5) < 0.7).double()
-    assert torch.allclose(_KeptSiLU.apply(x, kept), torch.nn.functional.silu(x) * kept)
-    assert torch.autograd.gradcheck(_KeptSiLU.apply, (x, kept))
+    with torch.no_grad():
+        dropped = torch.stack([network(inputs, kept) for kept in network.masks(4000, 4)])
+        assert torch.allclose(dropped.mean(dim=0), network(inputs), atol=0.02)
+        # the variance that inverted dropout has: p / (1 - p) times the sum of (w h)² over hidden units
+        hidden = torch.nn.functional.silu(network.first_weight.sum(-1))
+        variance = network.dropout / (1 - network.dropout) * (network.last_weight[:, 0] * hidden).square().sum()
+        assert torch.allclose(dropped.var(dim=0), variance, rtol=0.1)

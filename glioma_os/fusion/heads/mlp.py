@@ -140,13 +140,14 @@ class MLP(Head):
         else:
             for task in tasks:
                 task.labelled()
-            targets = [np.maximum(t.classes, 0)[order, None] for t, order in zip(tasks, orders, strict=True)]
+            of_class = np.eye(tasks[0].n_classes)
+            targets = [of_class[np.maximum(t.classes, 0)[order]] for t, order in zip(tasks, orders, strict=True)]
             of_rows = [(t.classes >= 0) * (1.0 if t.weights is None else t.weights) for t in tasks]
             weights = [own[order, None] for own, order in zip(of_rows, orders, strict=True)]
         inputs = _stacked([task.inputs[order] for task, order in zip(tasks, orders, strict=True)])
-        features = torch.from_numpy(inputs).to(_precision(tasks)).mT.contiguous().mT
-        counted = torch.from_numpy(_stacked(weights)[..., 0]).to(features.dtype)
-        return FusionBatch(features, torch.from_numpy(_stacked(targets)), counted)  # features: rows last in memory
+        parts = inputs, _stacked(targets), _stacked(weights)[..., 0]
+        features, target, weight = (torch.from_numpy(part).to(_precision(tasks)) for part in parts)
+        return FusionBatch(features.mT.contiguous().mT, target, weight)  # features: rows last in memory
 
     def _trained(self, blocks: list[list[Task]]) -> list[BatchedMLP]:
         from lightning.pytorch import Trainer
