@@ -99,7 +99,8 @@ def _compose_and_run() -> None:
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import DictConfig
 
-    from glioma_os.stages.build import check_types, run_stage
+    from glioma_os.stages.build import run_stage
+    from glioma_os.stages.checks import check_types
     from glioma_os.training.processes import die_with_parent, exit_on_signals
 
     @hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")
@@ -148,7 +149,8 @@ def _exit_of_foreign(error: Exception) -> int:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    if isinstance(error, HydraException | OmegaConfBaseException):
+    of_group = isinstance(error, ValueError) and str(error).startswith("Config group override")
+    if of_group or isinstance(error, HydraException | OmegaConfBaseException):
         _complain(f"ConfigError: {_of_hydra(error)}")
         return ConfigError.exit_code
     full = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EMFILE)
@@ -171,8 +173,12 @@ def _of_hydra(error: Exception) -> str:
     if key:
         name = (key[1] or key[2]).rpartition(".")[2]
         where = re.search(r"(?:full_key: |Could not override ')([\w.@/]+)", text)
+        whole = where[1] if where else name
+        if (config_folder() / whole).is_dir():
+            return f"{whole}: none found → one of {', '.join(sorted(_options(whole)))} expected. Choose one"
         known = {path.parent.name for path in config_folder().rglob("*.yaml")} | _keys_of_conf()
-        return f"{where[1] if where else name}: no such key found → {_near(name, known)}. --cfg job shows every key"
+        near = "none of that name there" if name in known else _near(name, known)
+        return f"{whole}: no such key found → {near}. --cfg job shows every key, a + before it adds one"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return f"{'; '.join(lines[:2])}. --cfg job shows every key"
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from glioma_os.errors import ConfigError
 from glioma_os.fusion.folds import grouped_folds
 from glioma_os.fusion.harmonization import Combat
 from glioma_os.fusion.heads.contract import Head, Prediction, Setting, Task
@@ -142,7 +143,9 @@ class Planner:
     judged: Array
 
     def candidates(self, head: Head, block: Block) -> list[Candidate]:
-        """The search space of a head on a block."""
+        """The search space of a head on a block; an empty one is a ConfigError."""
+        if not head.settings():
+            raise ConfigError(f"head {head.name}", "no setting found → one or more expected", "Fill its lists")
         reductions = self.how.n_components if block.features else (None,)
         return [Candidate(setting, reduction) for reduction in reductions for setting in head.settings()]
 

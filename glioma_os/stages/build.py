@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
-from hydra import compose
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import OverrideType
 from hydra.utils import get_object
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from glioma_os.errors import ConfigError
+from glioma_os.stages.checks import check_values
 
 ALLOWED = (
     "glioma_os.",
@@ -28,10 +24,6 @@ ALLOWED = (
     "torchio.transforms.",
     "lightning.pytorch.loggers.",
 )
-# Type of a key's own value → what may take its place. A bool is an int to Python, so it comes first.
-KINDS: dict[type, tuple[type, ...]] = {
-    bool: (bool,), int: (int,), float: (int, float, NoneType), ListConfig: (list, NoneType),
-}  # fmt: skip
 
 
 def check_targets(node: Any, key: str = "") -> None:
@@ -48,26 +40,6 @@ def check_targets(node: Any, key: str = "") -> None:
     elif isinstance(node, list):
         for place, value in enumerate(node):
             check_targets(value, f"{key}[{place}]")
-
-
-def check_types(words: Sequence[str]) -> None:
-    """Words of the command line: text for a number, a number for a list and the like are a ConfigError each.
-
-    What counts is the type that the key has without a preset; where it is text or null there, anything goes.
-    """
-    groups = GlobalHydra.instance().config_loader().list_groups("")
-    parsed = OverridesParser.create().parse_overrides(list(words))
-    choices = [one for one in parsed if one.key_or_group.partition("/")[0] in groups]
-    values = [one for one in parsed if one not in choices and one.type is OverrideType.CHANGE]
-    if not values:
-        return
-    presets = ("experiment", "sweep")
-    known = compose("config", [str(one.input_line) for one in choices if one.key_or_group not in presets])
-    for key, value in ((one.key_or_group, one.value()) for one in values):
-        default = OmegaConf.select(known, key, throw_on_resolution_failure=False)
-        kinds = next((kinds for own, kinds in KINDS.items() if isinstance(default, own)), None)
-        if kinds is not None and type(value) not in kinds and "${" not in str(value):
-            raise ConfigError(key, f"{value!r} found → a value like {default} expected", "Correct the value")
 
 
 def plain(node: DictConfig | ListConfig) -> Any:
@@ -91,6 +63,8 @@ def build(node: DictConfig, key: str, **extra: Any) -> Any:
 
     Not Hydra's instantiate: that turns dataclass arguments into configuration and wraps what constructors raise.
     """
+    if not isinstance(node, DictConfig):
+        raise ConfigError(key, f"{node!r} found → an option with its keys expected", "Set single keys, not the whole")
     values = plain(node)
     check_targets(values, key)
     return _build(values, key, extra)
@@ -114,6 +88,7 @@ def _build(value: Any, key: str, extra: dict[str, Any]) -> Any:
 
 def run_stage(cfg: DictConfig) -> Mapping[str, Path]:
     """Runs the stage the configuration names; the run directories it leaves, by title."""
+    check_values(cfg)
     stage = plain(cfg.stage)
     check_targets(stage, "stage")
     module, function = stage["_target_"].rsplit(".", 1)

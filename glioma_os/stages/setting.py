@@ -25,7 +25,6 @@ from glioma_os.volumes.prepare import Recipe
 from glioma_os.volumes.store import VolumeStore
 
 STUDY_RECIPE = 1  # raise when a change alters what a study does
-LEAK_POLICIES = ("strict", "report", "paper_like")
 
 
 class Setting:
@@ -69,12 +68,6 @@ class Setting:
 
     def check(self) -> None:
         """Builds what is cheap, so that a wrong word is told before hours of work, not after."""
-        if self.cfg.validation.leak_policy not in LEAK_POLICIES:
-            raise ConfigError(
-                "validation.leak_policy",
-                f"{self.cfg.validation.leak_policy!r} found → one of {list(LEAK_POLICIES)} expected",
-                "Correct the key",
-            )
         _ = self.folds, self.heads
         if self.cfg.features.kind == "latents":
             from glioma_os.networks.pooling import pooling

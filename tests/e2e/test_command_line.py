@@ -42,6 +42,9 @@ def test_help_is_instant_and_imports_nothing_heavy(tmp_path):
         ),
         (["cohort._target_=os.system", "stage=verify"], ["cohort._target_", "os.system"]),
         (["seed=abc", "stage=survival"], ["seed", "abc", "7"]),
+        (["head=[]", "stage=survival", "features=none"], ["head", "none found", "cox"]),
+        (["cohort=3", "stage=verify"], ["group", "int"]),
+        (["head.mlp.dropout=0", "stage=survival"], ["head.mlp.dropout", "a + before it"]),
     ],
     ids=lambda x: x[0] if isinstance(x, list) else "",
 )

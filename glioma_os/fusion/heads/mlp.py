@@ -96,6 +96,13 @@ class MLP(Head):
     members_a_block: int = 128
     accelerator: str = "cpu"
 
+    def __post_init__(self) -> None:
+        for name in ("hidden", "steps", "members_at_once", "members_a_block"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"head.mlp.{name}", f"{getattr(self, name)} found → 1 or more expected", "Raise it")
+        if not 0 <= self.dropout <= 0.9:
+            raise ConfigError("head.mlp.dropout", f"{self.dropout} found → 0 to 0.9 expected", "Correct it")
+
     def settings(self) -> list[Setting]:
         """One per weight decay."""
         return [{"weight_decay": value} for value in self.weight_decay]

@@ -4,7 +4,8 @@ from omegaconf import OmegaConf
 
 from glioma_os.__main__ import config_folder
 from glioma_os.errors import ConfigError
-from glioma_os.stages.build import check_types
+from glioma_os.stages.build import build
+from glioma_os.stages.checks import check_types, check_values
 
 
 @pytest.fixture(autouse=True)
@@ -48,3 +49,44 @@ def test_another_type_than_the_keys_own_is_an_error_that_names_it(word):
 )
 def test_what_fits_passes(words):
     check_types(words)
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("validation.leak_policy=lax", "paper_like"),
+        ("validation.interval=normal", "bca"),
+        ("validation.clinical=everything", "age"),
+        ("seed=-1", "0 or more"),
+        ("validation.replicates=0", "1 or more"),
+        ("validation.inner_folds=1", "2 or more"),
+        ("validation.components=[]", "one or more"),
+        ("validation.horizons_days=[-5]", "rising days"),
+        ("validation.horizons_days=[300,100]", "rising days"),
+        ("validation.horizons_days=[soon]", "rising days"),
+    ],
+)
+def test_values_that_nothing_can_be_made_of_are_told_before_any_work(word, expected):
+    with pytest.raises(ConfigError) as caught:
+        check_values(compose("config", [word]))
+    assert caught.value.where == word.partition("=")[0] and expected in str(caught.value)
+
+
+@pytest.mark.parametrize("words", [[], ["seed=0", "validation.horizons_days=[]", "validation.components=[null]"]])
+def test_values_at_their_edge_pass(words):
+    check_values(compose("config", words))
+
+
+@pytest.mark.parametrize(
+    ("word", "where"),
+    [
+        ("head.mlp=4", "head.mlp"),
+        ("+head.mlp.dropout=1.5", "head.mlp.dropout"),
+        ("+head.mlp.hidden=0", "head.mlp.hidden"),
+        ("+head.mlp.nonsense=1", "head.mlp"),
+    ],
+)
+def test_what_no_head_can_be_built_from_names_its_key(word, where):
+    with pytest.raises(ConfigError) as caught:
+        build(compose("config", ["head=mlp", word]).head.mlp, "head.mlp")
+    assert caught.value.where == where
