@@ -75,7 +75,7 @@ def samples(folder):
     if importlib.util.find_spec("nnunetv2"):
         arms["nnU-Net v2 crop"] = Arm(sample_arms.nnunet_crop, (folder,), sample_arms.CASES * sample_arms.LAPS)
         times["nnU-Net v2 crop"] = 5
-    return arms, 4, [Goal("training sample 4×128³", peer, "ours", goal) for peer, goal in times.items()]
+    return arms, 8, [Goal("training sample 4×128³", peer, "ours", goal) for peer, goal in times.items()]
 
 
 def cases(folder):

@@ -59,8 +59,9 @@ def _scale(x: Array, factor: float, shift: float, offset: float) -> None:
 
 
 def _mirrored(part: Array, look: Look) -> Array:
-    """`part`, read against the grain of memory if it is mirrored along rows: torch turns rows 4 times as fast."""
-    if not look.flips[2]:
+    """`part`, read against the grain of memory if it is mirrored: torch turns rows 4 times as fast, and their order in
+    a plane 1.4 times; planes are read backwards at no cost."""
+    if not any(look.flips[1:]):
         return part
     import torch
 
