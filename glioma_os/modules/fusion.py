@@ -15,19 +15,15 @@ Objective = Callable[[FusionBatch], Callable[[Tensor], Tensor]]
 
 
 def cross_entropy(batch: FusionBatch) -> Callable[[Tensor], Tensor]:
-    """Outputs (M, N, C) to the mean loss of each member's weighted rows, (M,). `target` (M, N, C): each row's class is
-    a 1 among 0s."""
+    """Outputs (M, N, C) to the mean loss of each member's weighted rows, summed over members. `target` (M, N, C): each
+    row's class is a 1 among 0s."""
     share = batch.weight / batch.weight.sum(dim=1, keepdim=True).clamp(min=1)
     chosen = (share[..., None] * batch.target).mT.contiguous()
-
-    def loss(output: Tensor) -> Tensor:
-        return -(chosen * output.mT.log_softmax(dim=1)).sum(dim=(1, 2))
-
-    return loss
+    return lambda output: torch.nn.functional.cross_entropy(output.mT, chosen, reduction="sum")
 
 
 def cox(batch: FusionBatch) -> Callable[[Tensor], Tensor]:
-    """Outputs (M, N, 1) to each member's negative Cox partial log-likelihood per death, (M,), ties by Breslow, in
+    """Outputs (M, N, 1) to the negative Cox partial log-likelihood per death, summed over members, ties by Breslow, in
     log-space.
 
     `target[..., 0]` days, `target[..., 1]` event. Rows of a member stand in falling time, its padding last.
@@ -40,7 +36,7 @@ def cox(batch: FusionBatch) -> Callable[[Tensor], Tensor]:
     def loss(output: Tensor) -> Tensor:
         log_hazard = output[..., 0]
         log_risk_set = log_hazard.logcumsumexp(dim=1).gather(1, last_tied)
-        return (share * (log_risk_set - log_hazard)).sum(dim=1)
+        return (share * (log_risk_set - log_hazard)).sum()
 
     return loss
 
@@ -76,7 +72,7 @@ class FusionModule(LightningModule):
         loss, objective = decay.new_zeros(()), self.objective(batch)
         for kept in network.masks(self.steps, batch.features.shape[1]):
             optimizer.zero_grad()
-            loss = objective(network(batch.features, kept)).sum()
+            loss = objective(network(batch.features, kept))
             loss.backward()
             network.decay(decay)
             optimizer.step()

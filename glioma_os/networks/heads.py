@@ -70,7 +70,7 @@ class BatchedMLP(nn.Module):
         hidden = nn.functional.silu(torch.baddbmm(self.first_bias, self.first_weight, inputs.mT))
         if kept is None:
             return torch.baddbmm(self.last_bias, self.last_weight, hidden).mT
-        hidden = hidden * kept.to(hidden.dtype)  # an int8 factor would be converted both ways
+        hidden = hidden.mul_(kept.to(hidden.dtype))  # an int8 factor would be converted both ways
         return torch.baddbmm(self.last_bias, self.last_weight, hidden, alpha=1 / (1 - self.dropout)).mT
 
     def masks(self, steps: int, rows: int, at_once: int = 8) -> Iterator[Tensor | None]:
