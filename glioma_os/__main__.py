@@ -100,7 +100,7 @@ def _compose_and_run() -> None:
     from omegaconf import DictConfig
 
     from glioma_os.stages.build import run_stage
-    from glioma_os.stages.checks import check_types
+    from glioma_os.stages.checks import check_types, check_values
     from glioma_os.training.processes import die_with_parent, exit_on_signals
 
     @hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")
@@ -109,6 +109,7 @@ def _compose_and_run() -> None:
             die_with_parent()
         words = list(HydraConfig.get().overrides.task)
         check_types(words)
+        check_values(cfg)
         runs = run_stage(cfg)
         if cfg.paths.job:
             from glioma_os.stages.job import leave_result

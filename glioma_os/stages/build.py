@@ -13,7 +13,6 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from glioma_os.errors import ConfigError
-from glioma_os.stages.checks import check_values
 
 ALLOWED = (
     "glioma_os.",
@@ -88,7 +87,6 @@ def _build(value: Any, key: str, extra: dict[str, Any]) -> Any:
 
 def run_stage(cfg: DictConfig) -> Mapping[str, Path]:
     """Runs the stage the configuration names; the run directories it leaves, by title."""
-    check_values(cfg)
     stage = plain(cfg.stage)
     check_targets(stage, "stage")
     module, function = stage["_target_"].rsplit(".", 1)

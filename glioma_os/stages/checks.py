@@ -13,6 +13,7 @@ from hydra.core.override_parser.types import OverrideType
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from glioma_os.errors import ConfigError
+from glioma_os.fusion.folds import LeakPolicy
 from glioma_os.fusion.rows import ClinicalSet
 
 # Type of a key's own value → what may take its place. A bool is an int to Python, so it comes first.
@@ -20,8 +21,8 @@ KINDS: dict[type, tuple[type, ...]] = {
     bool: (bool,), int: (int,), float: (int, float, NoneType), ListConfig: (list, NoneType),
 }  # fmt: skip
 CHOICES: dict[str, tuple[str, ...]] = {
-    "validation.leak_policy": ("strict", "report", "paper_like"),
-    "validation.interval": ("percentile", "bca"),
+    "validation.leak_policy": get_args(LeakPolicy),
+    "validation.interval": ("percentile", "bca"),  # fusion.scores' own, whose import takes a second
     "validation.clinical": get_args(ClinicalSet),
 }
 LEAST = {"seed": 0, "validation.inner_folds": 2, "validation.replicates": 1}

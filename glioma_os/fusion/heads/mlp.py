@@ -125,7 +125,7 @@ class MLP(Head):
 
         tests = torch.from_numpy(_stacked([task.test_inputs for task in tasks])).to(_precision(tasks))
         with torch.no_grad():
-            outputs = network.cpu().eval()(tests).double()
+            outputs = network.cpu()(tests).double()
         if tasks[0].kind == "time":
             return [
                 Prediction(out[: len(task.test_inputs), 0].numpy()) for task, out in zip(tasks, outputs, strict=True)
