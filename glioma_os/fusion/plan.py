@@ -13,28 +13,33 @@ from glioma_os.fusion.folds import grouped_folds
 from glioma_os.fusion.harmonization import Combat
 from glioma_os.fusion.heads.contract import Head, Prediction, Setting, Task
 from glioma_os.fusion.preprocessing import FoldPreprocessor, Preparation
-from glioma_os.fusion.rows import ClinicalSet, Rows
+from glioma_os.fusion.rows import Rows
 from glioma_os.records import Array, FeatureTable
 from glioma_os.survival.bootstrap import METRICS, Sample
 from glioma_os.survival.endpoints import Endpoint, class_weights, classes
 
 
 class Block(NamedTuple):
-    """Which inputs a configuration sees: clinical columns, and feature columns of these blocks."""
+    """Which inputs a configuration uses: clinical variables by name, and feature columns of these blocks."""
 
     name: str
-    clinical: ClinicalSet | None
+    clinical: tuple[str, ...]
     features: tuple[str, ...] = ()
 
 
-AGE = Block("age", "age")
+AGE = Block("age", ("age",))
 
 
-def blocks_of(clinical: ClinicalSet, feature_blocks: Sequence[str]) -> list[Block]:
-    """Age; all that is known clinically, where asked for; each block of features alone; all of it fused."""
-    found = [AGE] if clinical == "age" else [AGE, Block("clinical", clinical)]
-    found += [Block(name, None, (name,)) for name in feature_blocks]
-    return found + ([Block("fused", clinical, tuple(feature_blocks))] if feature_blocks else [])
+def clinical_block(variables: tuple[str, ...]) -> Block:
+    """The clinical variables alone: what fused inputs are compared with."""
+    return AGE if variables == AGE.clinical else Block("clinical", variables)
+
+
+def blocks_of(variables: tuple[str, ...], feature_blocks: Sequence[str]) -> list[Block]:
+    """Age; the clinical variables, where more is asked for; each block of features alone; everything fused."""
+    found = list(dict.fromkeys([AGE, clinical_block(variables)]))
+    found += [Block(name, (), (name,)) for name in feature_blocks]
+    return found + ([Block("fused", variables, tuple(feature_blocks))] if feature_blocks else [])
 
 
 class Candidate(NamedTuple):
@@ -50,6 +55,19 @@ class Choice(NamedTuple):
     candidate: Candidate
     score: float
     risk: Array
+
+
+class Prepared(NamedTuple):
+    """Inputs of the fit rows and of the held rows, what made them, and how many of the last columns are components."""
+
+    fit: Array
+    held: Array
+    preprocessor: FoldPreprocessor
+
+    def kept(self, n_components: int | None) -> int:
+        """How many columns remain with so many components: they come in falling order of variance."""
+        components = self.preprocessor.components
+        return self.fit.shape[1] - components + min(components if n_components is None else n_components, components)
 
 
 @dataclass(frozen=True)
@@ -71,41 +89,30 @@ class Split:
     features: Array
     blocks: tuple[str, ...]
     seed: int
-    _inputs: dict[tuple[Block, bool, int], tuple[Array, Array]] = field(default_factory=dict, init=False, repr=False)
-    _components: dict[tuple[Block, bool, int], int] = field(default_factory=dict, init=False, repr=False)
+    _prepared: dict[tuple[Block, bool, int], Prepared] = field(default_factory=dict, init=False, repr=False)
 
-    def inputs(
-        self, rows: Rows, block: Block, n_components: int | None, how: Preparation, inner: int | None
-    ) -> tuple[Array, Array]:
-        """Prepared (fit rows, predicted rows), learnt on the fit rows alone and kept for the next head.
+    def columns(self, block: Block) -> Array:
+        """Places of the feature columns that a block uses."""
+        return np.flatnonzero([own in block.features for own in self.blocks])
 
-        Components come in falling order, so fewer of them are the first columns of many.
-        """
-        most = max((n for n in how.n_components if n is not None), default=0)
-        key = (block, n_components is None, -1 if inner is None else inner)
-        if key not in self._inputs:
-            known, held, count = self.prepared(rows, block, None if n_components is None else most, how, inner)
-            self._inputs[key], self._components[key] = (known, held), count
-        known, held = self._inputs[key]
-        if n_components is None:
-            return known, held
-        kept = known.shape[1] - self._components[key] + min(n_components, self._components[key])
-        return known[:, :kept], held[:, :kept]
-
-    def prepared(
-        self, rows: Rows, block: Block, n_components: int | None, how: Preparation, inner: int | None
-    ) -> tuple[Array, Array, int]:
-        """Inputs of fit and predicted rows, and how many of their last columns are components."""
-        fit, held = (self.train, self.test) if inner is None else self.inner[inner]
-        clinical = rows.columns(block.clinical) if block.clinical else np.empty((len(rows.time), 0))
-        features = self.features[:, [own in block.features for own in self.blocks]]
-        combat = Combat(how.combat_reference) if how.combat else None
-        preprocessor = FoldPreprocessor(n_components, how.age_in_pca, how.scaling, combat, how.whitening)
-        preprocessor.fit(clinical[fit], features[fit], rows.sites_of(fit))
-        known, other = (
-            preprocessor.transform(clinical[part], features[part], rows.sites_of(part)) for part in (fit, held)
-        )
-        return known, other, preprocessor.components
+    def prepared(self, rows: Rows, block: Block, reduced: bool, how: Preparation, inner: int | None) -> Prepared:
+        """Inputs learnt on the fit rows alone, kept for the next head: of an inner fold, or (None) of all training
+        rows, where nothing is held. `reduced`: with the most components that the search knows."""
+        key = (block, reduced, -1 if inner is None else inner)
+        if key not in self._prepared:
+            fit, held = (self.train, self.train[:0]) if inner is None else self.inner[inner]
+            most = max((n for n in how.n_components if n is not None), default=0)
+            combat = Combat(how.combat_reference) if how.combat else None
+            preprocessor = FoldPreprocessor(
+                most if reduced else None, how.age_in_pca, how.scaling, combat, how.whitening
+            )
+            clinical, features = rows.columns(block.clinical), self.features[:, self.columns(block)]
+            preprocessor.fit(clinical[fit], features[fit], rows.sites_of(fit))
+            known, other = (
+                preprocessor.transform(clinical[part], features[part], rows.sites_of(part)) for part in (fit, held)
+            )
+            self._prepared[key] = Prepared(known, other, preprocessor)
+        return self._prepared[key]
 
 
 def make_split(
@@ -117,7 +124,7 @@ def make_split(
     of_rows = classes(rows.time, rows.event, cuts)
     weights = np.ones(len(rows.time))
     if endpoint.n_classes and endpoint.censored == "ipcw":
-        weights = class_weights(rows.time, rows.event, cuts, np.isin(np.arange(len(weights)), train))
+        weights = class_weights(rows.time, rows.event, cuts, train)
     late = rows.time > np.median(rows.time[train])
     strata = of_rows if endpoint.n_classes else 2 * rows.event + late
     own_seed = int(np.random.SeedSequence([seed, *number]).generate_state(1)[0] >> 1)
@@ -130,17 +137,12 @@ def make_split(
 
 @dataclass(frozen=True)
 class Planner:
-    """Makes the tasks of every head from the same splits and the same prepared inputs.
-
-    `judged` (rows,) bool: which rows results hold; the others are learnt from alone.
-    """
+    """Makes the tasks of every head from the same splits and the same prepared inputs."""
 
     rows: Rows
     splits: Sequence[Split]
     endpoint: Endpoint
     how: Preparation
-    horizons_days: Array
-    judged: Array
 
     def candidates(self, head: Head, block: Block) -> list[Candidate]:
         """The search space of a head on a block; an empty one is a ConfigError."""
@@ -150,21 +152,21 @@ class Planner:
         return [Candidate(setting, reduction) for reduction in reductions for setting in head.settings()]
 
     def task(self, split: Split, block: Block, candidate: Candidate, inner: int | None = None) -> Task:
-        """The refit of an outer fold, or one inner fit (which needs no curves)."""
+        """The refit of an outer fold (nothing to predict), or one inner fit with its held rows."""
         fit = split.train if inner is None else split.inner[inner][0]
-        known, held = split.inputs(self.rows, block, candidate.n_components, self.how, inner)
+        prepared = split.prepared(self.rows, block, candidate.n_components is not None, self.how, inner)
+        kept = prepared.kept(candidate.n_components)
         return Task(
-            known,
+            prepared.fit[:, :kept],
             self.rows.time[fit],
             self.rows.event[fit],
             split.classes[fit],
-            held,
+            prepared.held[:, :kept],
             candidate.setting,
             (split.seed + (0 if inner is None else inner + 1)) % 2**31,
             self.endpoint.n_classes,
             split.cuts,
             split.weights[fit],
-            self.horizons_days if inner is None else np.empty(0),
         )
 
     def choose(self, head: Head, blocks: Sequence[Block]) -> dict[tuple[int, Block], Choice]:
@@ -202,8 +204,8 @@ class Planner:
         folds = range(len(split.inner))
         table = np.array([self._inner_score(split, k % len(folds), p) for k, p in enumerate(predictions)])
         table = table.reshape(len(candidates), -1)
-        told = ~np.isnan(table).all(axis=0)
-        means = table[:, told].mean(axis=1) if told.any() else np.full(len(candidates), 0.5)
+        defined = ~np.isnan(table).all(axis=0)
+        means = table[:, defined].mean(axis=1) if defined.any() else np.full(len(candidates), 0.5)
         best = int(np.argmax(means))
         place = np.argsort(np.concatenate([held for _, held in split.inner]), kind="stable")
         risk = np.concatenate([predictions[best * len(folds) + k].risk for k in folds])[place]

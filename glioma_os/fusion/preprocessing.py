@@ -75,8 +75,8 @@ def _medians(values: Array) -> Array:
 class Preparation:
     """How inputs are prepared, the same for every head. `n_components`: the choices that inner validation has.
 
-    `combat` takes the sites off the features, to `combat_reference` where that is given. `judge_featured`: rows
-    without any feature are learnt from and not judged. `whitening`: 1 gives every component the same spread, 0 leaves
+    `combat` takes the sites off the features, to `combat_reference` where that is given. `evaluate_only_with_features`: rows
+    without any feature are learnt from and not evaluated. `whitening`: 1 gives every component the same spread, 0 leaves
     the features' own, so that a penalty spares the strong ones.
     """
 
@@ -85,7 +85,7 @@ class Preparation:
     scaling: str = "standard"
     combat: bool = False
     combat_reference: str | None = None
-    judge_featured: bool = False
+    evaluate_only_with_features: bool = False
     whitening: float = 1.0
 
     def __post_init__(self) -> None:
@@ -119,13 +119,15 @@ class FoldPreprocessor:
     ) -> None:
         self.n_components, self.age_in_pca, self.combat = n_components, age_in_pca, combat
         self.whitening = whitening
-        self.scaling = SCALINGS[scaling]
+        self.scaling = scaling
 
     def fit(self, clinical: Array, features: Array, sites: Sequence[str] = ()) -> Self:
         """Learn from training rows: `clinical` (n, c) with NaN = not recorded, `features` (n, f), a site per row."""
         self._medians = _medians(clinical)
         missing = np.isnan(clinical)
-        self._indicated = np.flatnonzero(missing.any(axis=0) & ~missing.all(axis=0))
+        partly = np.flatnonzero(missing.any(axis=0) & ~missing.all(axis=0))
+        _, first = np.unique(missing[:, partly], axis=1, return_index=True)  # columns of one variable lack together
+        self._indicated = partly[np.sort(first)]
         self._clinical = Standard.of(self._filled(clinical))
         known = self._known(features)
         self._some_lack_features = bool(features.shape[1] and not known.all() and known.any())
@@ -135,7 +137,7 @@ class FoldPreprocessor:
         if self.combat is not None and features.shape[1]:
             self.combat.fit(self._whole(features), sites, self._filled(own))
         harmonised = self._harmonised(own, features, sites)
-        self._features = self.scaling.of(harmonised)
+        self._features = SCALINGS[self.scaling].of(harmonised)
         wide = self._wide(own, harmonised)
         reduced = features.shape[1] and self.n_components is not None
         self._projection = self._reduction(wide, self.n_components or 0) if reduced else None

@@ -1,4 +1,4 @@
-"""What a validation leaves: predictions of every configuration for rows it was not fitted on, and what happened."""
+"""What a validation leaves: predictions of every configuration for rows it was not fitted on, and their outcomes."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from glioma_os.fusion.ensemble import Fitted
+from glioma_os.fusion.develop import ENSEMBLE, SELECTED
 from glioma_os.fusion.folds import LeakPolicy
 from glioma_os.fusion.heads.contract import Prediction
-from glioma_os.fusion.plan import Candidate, Planner, Split
-from glioma_os.fusion.rows import Rows
+from glioma_os.fusion.pipeline import EnsembleRow, FittedRow, HeadRow, Pipeline, SelectedRow
+from glioma_os.fusion.plan import Candidate, Planner
 from glioma_os.records import Array, RiskTable
-from glioma_os.survival.curves import calibrated_curves, kaplan_meier
 from glioma_os.survival.endpoints import Endpoint
 
 
@@ -21,8 +20,9 @@ from glioma_os.survival.endpoints import Endpoint
 class Configuration:
     """A head on a block of inputs, with its predictions.
 
-    `chosen` is the candidate of each split, `settings_tried` how many there were, `patients_per_parameter` the
-    training patients per input column in the scarcest split (inf where nothing is fitted).
+    `chosen` is the candidate of each split, `settings_tried` how many there were, `columns` the most input columns of
+    any split, `patients_per_parameter` the training patients per column in the scarcest split (inf where nothing is
+    fitted), `feature_weights` the ensemble's weight of the features in each split, empty for other rows.
     """
 
     head: str
@@ -30,14 +30,17 @@ class Configuration:
     table: RiskTable
     chosen: tuple[Candidate, ...] = ()
     settings_tried: int = 1
+    columns: int = 0
     patients_per_parameter: float = float("inf")
+    feature_weights: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
 class Truth:
-    """What happened, in the row order of every RiskTable of a result: repeat by repeat, cases as in the cohort.
+    """Outcomes, in the row order of every RiskTable of a result: repeat by repeat, cases as in the cohort.
 
-    `classes` −1 = undetermined: predicted, but left out of class metrics; `weights` of the classes (1 unless IPCW).
+    `classes` −1 = not evaluable (censored before the cut): predicted, but left out of class metrics; `weights` of the
+    classes (1 unless IPCW).
     """
 
     case_ids: tuple[str, ...]
@@ -52,12 +55,12 @@ class Truth:
 
 @dataclass(frozen=True)
 class ValidationResult:
-    """Predictions of every configuration (majority and age-only first), and what they are judged by.
+    """Predictions of every configuration (majority and age-only first), and what they are evaluated against.
 
-    `undetermined`: rows without a class, mean over repeats; `seen_by_encoder`: test patients that the encoder was
-    trained on, None where the features do not say; `cuts` of every split, in days; `judged_at` the horizons at which
-    every split's training rows support a judgement of curves; `site_auc` how well features tell the sites before and
-    after ComBat, None without it.
+    `undetermined`: rows without an evaluable class, mean over repeats; `seen_by_encoder`: test patients that the
+    encoder was trained on, None where the features do not say; `cuts` of every split, in days; `horizons_days` those
+    at which every split's training rows support an evaluation of curves; `site_auc` how well features tell the sites
+    before and after ComBat, None without it; `pipelines`: the fitted ones, split by split.
     """
 
     endpoint: Endpoint
@@ -67,8 +70,9 @@ class ValidationResult:
     seen_by_encoder: int | None
     leak_policy: LeakPolicy
     cuts: tuple[Array, ...] = ()
-    judged_at: Array = field(default_factory=lambda: np.empty(0))
+    horizons_days: Array = field(default_factory=lambda: np.empty(0))
     site_auc: tuple[float, float] | None = None
+    pipelines: tuple[Pipeline, ...] = ()
 
     @property
     def age(self) -> Configuration:
@@ -76,101 +80,96 @@ class ValidationResult:
         return self.configurations[1]
 
     @property
-    def clinical(self) -> Configuration | None:
-        """The same head on all that is known clinically, where that was asked for."""
-        wanted = [c for c in self.configurations if c.block == "clinical"]
-        return next((c for c in wanted if c.head == self.age.head), wanted[0] if wanted else None)
-
-    @property
     def settings_tried(self) -> int:
         """All candidates of all configurations: the reader's measure of the winner's curse."""
-        return sum(c.settings_tried for c in self.configurations if c.head not in ("auto", "stack"))
+        return sum(c.settings_tried for c in self.configurations if c.head not in (SELECTED, ENSEMBLE))
+
+    def named(self, head: str, block: str) -> Configuration:
+        """The configuration of that head and block."""
+        return next(c for c in self.configurations if (c.head, c.block) == (head, block))
 
 
-def configuration(planner: Planner, fitted: Fitted) -> Configuration:
-    """Predictions in the rows' order, with survival curves: the head's own, or calibrated on inner folds."""
-    curves = []
-    for split, choice, prediction in zip(planner.splits, fitted.choices, fitted.predictions, strict=True):
-        own = prediction.curves
-        if own is None and len(planner.horizons_days):
-            time, event = planner.rows.time[split.train], planner.rows.event[split.train]
-            own = calibrated_curves(choice.risk, time, event, prediction.risk, planner.horizons_days)
-        curves.append(Prediction(prediction.risk, prediction.probabilities, own))
-    widths = [
-        split.inputs(planner.rows, fitted.block, choice.candidate.n_components, planner.how, None)[0].shape[1]
-        for split, choice in zip(planner.splits, fitted.choices, strict=True)
-    ]
-    return Configuration(
-        fitted.head,
-        fitted.block.name,
-        risk_table(planner, curves),
-        tuple(choice.candidate for choice in fitted.choices),
-        fitted.settings_tried,
-        _patients_per_parameter(planner.rows, planner.splits, widths),
-    )
+def configurations_of(
+    planner: Planner, pipelines: Sequence[Pipeline], predictions: Sequence[Sequence[Prediction]],
+    settings_tried: dict[tuple[str, str], int], layout: Layout, horizons_days: Array,
+) -> tuple[Configuration, ...]:  # fmt: skip
+    """`predictions[split][configuration]` put into the layout's order."""
+    found = []
+    for place, first in enumerate(pipelines[0].rows):
+        rows = [pipeline.rows[place] for pipeline in pipelines]
+        table = layout.table([own[place] for own in predictions], horizons_days)
+        columns = [_columns(row) for row in rows]
+        patients = [len({planner.rows.patient_ids[i] for i in split.train}) for split in planner.splits]
+        fewest = min(n / count if count else float("inf") for n, count in zip(patients, columns, strict=True))
+        found.append(
+            Configuration(
+                first.head, first.block.name, table, tuple(row.candidate for row in rows if isinstance(row, HeadRow)),
+                settings_tried.get((first.head, first.block.name), 1), max(columns), fewest,
+                tuple(row.weight for row in rows if isinstance(row, EnsembleRow) and row.without),
+            )
+        )  # fmt: skip
+    return tuple(found)
 
 
-def majority(planner: Planner) -> Configuration:
-    """The training rows' class shares and Kaplan–Meier curve for everyone; risk 0 ranks nobody."""
-    predictions = []
-    for split in planner.splits:
-        n, shares, curves = len(split.test), None, None
-        if planner.endpoint.n_classes:
-            known = split.train[split.classes[split.train] >= 0]
-            counts = np.bincount(split.classes[known], split.weights[known], planner.endpoint.n_classes)
-            shares = np.tile(counts / counts.sum(), (n, 1))
-        if len(planner.horizons_days):
-            whole = kaplan_meier(planner.rows.time[split.train], planner.rows.event[split.train])
-            place = np.searchsorted(whole.times, planner.horizons_days, side="right")
-            curves = np.tile(np.append(1.0, whole.survival)[place], (n, 1))
-        predictions.append(Prediction(np.zeros(n), shares, curves))
-    return Configuration("majority", "none", risk_table(planner, predictions))
+def _columns(row: FittedRow) -> int:
+    """Input columns that a row's model reads; of an ensemble the widest member's."""
+    if isinstance(row, HeadRow):
+        return row.inputs.kept
+    if isinstance(row, SelectedRow):
+        return _columns(row.chosen)
+    if isinstance(row, EnsembleRow):
+        return max(_columns(member) for member in (*row.with_features, *row.without))
+    return 0
 
 
-def truth_of(planner: Planner) -> Truth:
-    """What happened to the predicted rows."""
-    rows, splits = planner.rows, planner.splits
-    order = _order(planner)
-    row = np.concatenate([split.test for split in splits])[order]
-    repeat, fold, classes, weights = (
-        np.concatenate(parts)[order]
-        for parts in (
-            [np.full(len(split.test), split.repeat) for split in splits],
-            [np.full(len(split.test), split.fold) for split in splits],
-            [split.classes[split.test] for split in splits],
-            [split.weights[split.test] for split in splits],
+@dataclass(frozen=True)
+class Layout:
+    """The order of a result's rows: by repeat, then by row of the cohort; only rows that are evaluated.
+
+    `row` (rows of the result,) indices of the cohort; `order` places of the concatenated test rows.
+    """
+
+    planner: Planner
+    row: Array
+    order: Array
+
+    @classmethod
+    def of(cls, planner: Planner, evaluated: Array) -> Layout:
+        """`evaluated` (cohort rows,) bool."""
+        row = np.concatenate([split.test for split in planner.splits])
+        repeat = np.concatenate([np.full(len(split.test), split.repeat) for split in planner.splits])
+        order = np.lexsort((row, repeat))
+        order = order[evaluated[row[order]]]
+        return cls(planner, row[order], order)
+
+    def truth(self, weights: Sequence[Array]) -> Truth:
+        """Outcomes of the predicted rows; `weights` (all rows,) of each split's classes."""
+        rows, splits = self.planner.rows, self.planner.splits
+        repeat, fold, classes, own_weights = (
+            np.concatenate(parts)[self.order]
+            for parts in (
+                [np.full(len(split.test), split.repeat) for split in splits],
+                [np.full(len(split.test), split.fold) for split in splits],
+                [split.classes[split.test] for split in splits],
+                [own[split.test] for split, own in zip(splits, weights, strict=True)],
+            )
         )
-    )
-    cases, patients = (tuple(ids[i] for i in row) for ids in (rows.case_ids, rows.patient_ids))
-    return Truth(cases, patients, repeat, fold, rows.time[row], rows.event[row], classes, weights)
+        cases, patients = (tuple(ids[i] for i in self.row) for ids in (rows.case_ids, rows.patient_ids))
+        return Truth(
+            cases, patients, repeat, fold, rows.time[self.row], rows.event[self.row], classes, own_weights
+        )
 
+    def table(self, predictions: Sequence[Prediction], horizons_days: Array) -> RiskTable:
+        """One prediction per split."""
 
-def risk_table(planner: Planner, predictions: Sequence[Prediction]) -> RiskTable:
-    """One prediction per split, put into the order of repeats and of the cohort's rows."""
-    truth, order = truth_of(planner), _order(planner)
+        def joined(parts: list[Array | None]) -> Array | None:
+            given = [part for part in parts if part is not None]
+            return np.concatenate(given)[self.order] if given else None
 
-    def joined(parts: list[Array | None]) -> Array | None:
-        given = [part for part in parts if part is not None]
-        return np.concatenate(given)[order] if given else None
-
-    risk = np.concatenate([prediction.risk for prediction in predictions])[order]
-    curves = joined([prediction.curves for prediction in predictions])
-    return RiskTable(
-        truth.case_ids, truth.fold, truth.repeat, risk, joined([p.probabilities for p in predictions]), curves,
-        None if curves is None else planner.horizons_days,
-    )  # fmt: skip
-
-
-def _order(planner: Planner) -> Array:
-    """Places of the concatenated test rows sorted by repeat, then by row of the cohort; only rows to be judged."""
-    row = np.concatenate([split.test for split in planner.splits])
-    repeat = np.concatenate([np.full(len(split.test), split.repeat) for split in planner.splits])
-    order = np.lexsort((row, repeat))
-    return order[planner.judged[row[order]]]
-
-
-def _patients_per_parameter(rows: Rows, splits: Sequence[Split], widths: Sequence[int]) -> float:
-    """Scarcest split; each input column counts as one parameter."""
-    ids = np.asarray(rows.patient_ids)
-    found = [len(set(ids[split.train])) / max(width, 1) for split, width in zip(splits, widths, strict=True)]
-    return float(min(found))
+        truth = self.truth([split.weights for split in self.planner.splits])
+        risk = np.concatenate([prediction.risk for prediction in predictions])[self.order]
+        curves = joined([prediction.curves for prediction in predictions])
+        return RiskTable(
+            truth.case_ids, truth.fold, truth.repeat, risk, joined([p.probabilities for p in predictions]), curves,
+            None if curves is None else horizons_days,
+        )  # fmt: skip

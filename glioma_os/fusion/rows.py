@@ -4,42 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from glioma_os.errors import ConfigError, DataError
 from glioma_os.records import Array, Case, Clinical, Extent
 
-ClinicalSet = Literal["age", "clinical"]
-CLINICAL_NAMES = ("age", "sex", "kps", "gtr", "idh", "mgmt")
+# Variable → its columns: years; male = 1; points; worse than gross total = 1, biopsy alone = 1; mutant, methylated = 1.
+CLINICAL_VARIABLES: dict[str, tuple[str, ...]] = {
+    "age": ("age",), "sex": ("sex",), "kps": ("kps",), "eor": ("eor_not_gtr", "eor_biopsy"), "idh": ("idh",),
+    "mgmt": ("mgmt",),
+}  # fmt: skip
+CLINICAL_COLUMNS = tuple(column for columns in CLINICAL_VARIABLES.values() for column in columns)
+
+
+def clinical_variables(asked: str | Sequence[str]) -> tuple[str, ...]:
+    """Names in their order: `age`, `clinical` (all of them), or a list of names. Any other word is a ConfigError."""
+    words = tuple(CLINICAL_VARIABLES) if asked == "clinical" else (asked,) if isinstance(asked, str) else tuple(asked)
+    unknown = [word for word in words if word not in CLINICAL_VARIABLES]
+    if unknown or not words:
+        raise ConfigError(
+            "validation.clinical", f"{unknown[0] if unknown else 'none'!r} found → age, clinical, or a list of "
+            f"{', '.join(CLINICAL_VARIABLES)} expected", "Correct the value",
+        )  # fmt: skip
+    return tuple(name for name in CLINICAL_VARIABLES if name in words)
+
+
+def column_places(variables: Sequence[str]) -> list[int]:
+    """Places of these variables' columns among CLINICAL_COLUMNS."""
+    return [CLINICAL_COLUMNS.index(column) for name in variables for column in CLINICAL_VARIABLES[name]]
 
 
 def _values(of: Clinical) -> list[float]:
-    """One row in the order of CLINICAL_NAMES: years, male = 1, points, gross total = 1, mutant = 1, methylated = 1."""
+    """One row in the order of CLINICAL_COLUMNS; NaN = not recorded."""
     found = (
         of.age_years,
         None if of.sex is None else of.sex == "M",
         of.kps,
-        None if of.extent is None else of.extent is Extent.GTR,
+        None if of.extent is None else of.extent is not Extent.GTR,
+        None if of.extent is None else of.extent is Extent.BIOPSY,
         of.idh_mutant,
         of.mgmt_methylated,
     )
     return [np.nan if value is None else float(value) for value in found]
 
 
-def clinical_columns(cases: Sequence[Case], which: ClinicalSet) -> tuple[Array, tuple[str, ...]]:
-    """Values (cases, columns) with NaN = not recorded, and the columns' names."""
-    if which not in ("age", "clinical"):
-        raise ConfigError("clinical", f"{which!r} found → age or clinical expected", "Correct the key")
-    kept = 1 if which == "age" else len(CLINICAL_NAMES)
-    values = np.array([_values(case.clinical)[:kept] for case in cases], dtype=float).reshape(len(cases), kept)
-    return values, CLINICAL_NAMES[:kept]
-
-
 @dataclass(frozen=True)
 class Rows:
-    """One entry per case. `time` in days, `event` True = died; `clinical` (n, columns) in CLINICAL_NAMES order;
+    """One entry per case. `time` in days, `event` True = died; `clinical` (n, columns) in CLINICAL_COLUMNS order;
     `sites` blank where it is not recorded."""
 
     case_ids: tuple[str, ...]
@@ -73,7 +85,7 @@ class Rows:
             tuple(case.patient_id for case in cases),
             np.array([outcome.time_days for outcome in outcomes], dtype=float),
             np.array([outcome.event for outcome in outcomes], dtype=bool),
-            clinical_columns(cases, "clinical")[0],
+            np.array([_values(case.clinical) for case in cases], float).reshape(len(cases), len(CLINICAL_COLUMNS)),
             tuple(case.site or "" for case in cases),
         )
 
@@ -91,9 +103,9 @@ class Rows:
             self.sites + others.sites,
         )
 
-    def columns(self, which: ClinicalSet) -> Array:
-        """The chosen clinical columns, (n, 1 or 6), NaN = not recorded."""
-        return self.clinical[:, :1] if which == "age" else self.clinical
+    def columns(self, variables: Sequence[str]) -> Array:
+        """The columns of the chosen clinical variables, (n, columns), NaN = not recorded."""
+        return self.clinical[:, column_places(variables)]
 
     def sites_of(self, places: Array) -> list[str]:
         """Sites of some rows."""

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from glioma_os.errors import ConfigError
+from glioma_os.fusion.contrasts import reference_row
 from glioma_os.fusion.results import Configuration, ValidationResult
 from glioma_os.records import Array
 from glioma_os.survival.bootstrap import (
@@ -28,8 +29,9 @@ from glioma_os.survival.resampling import bca_interval, jackknife_weights
 class Score:
     """One number. `n` patients it rests on (mean over repeats where the cuts move); `dropped` replicates without it.
 
-    `delta_to_age` with its paired interval: this configuration minus age alone, on the same replicates;
-    `delta_to_clinical` likewise, NaN where no clinical row stands there.
+    `delta_to_age` with its paired interval: this configuration minus age alone, on the same replicates and folds;
+    `delta_to_reference` likewise minus `reference` ("head block"), the same head on the same clinical variables without
+    features (fusion.contrasts), NaN where there is none.
     """
 
     head: str
@@ -43,9 +45,10 @@ class Score:
     delta_low: float
     delta_high: float
     dropped: int
-    delta_to_clinical: float = float("nan")
-    clinical_low: float = float("nan")
-    clinical_high: float = float("nan")
+    reference: str = ""
+    delta_to_reference: float = float("nan")
+    reference_low: float = float("nan")
+    reference_high: float = float("nan")
 
 
 IntervalKind = Literal["percentile", "bca"]
@@ -64,7 +67,7 @@ def score(
     if endpoint != result.endpoint:
         raise ConfigError("endpoint", f"{endpoint.name} found → {result.endpoint.name} validated", "Validate again")
     names = [*CLASS_METRICS, *TIME_METRICS] if endpoint.n_classes else list(TIME_METRICS)
-    names += list(CURVE_METRICS) if len(result.judged_at) > 1 else []
+    names += list(CURVE_METRICS) if len(result.horizons_days) > 1 else []
     weights = _row_weights(result, replicates, seed, kind)
     return [line for name in names for line in _of_metric(result, name, weights, replicates)]
 
@@ -92,13 +95,19 @@ def _bounds(values: Array, point: float, replicates: int) -> Interval:
 
 
 def samples_of(result: ValidationResult, configuration: Configuration) -> list[Sample]:
-    """The predictions of a configuration, one Sample per repeat, cases in the same order in each."""
+    """The predictions of a configuration, one Sample per repeat, cases in the same order in each.
+
+    Outer folds are strata: a fold's model has its own scale (cuts, intercept, penalty), so only patients that the same
+    model predicted are ranked against each other, in every row alike.
+    """
     truth, table = result.truth, configuration.table
     curves, days = table.curves, table.horizons_days
     if curves is not None and days is not None:
-        used = np.isin(days, result.judged_at)
+        used = np.isin(days, result.horizons_days)
         curves, days = curves[:, used], days[used]
-    whole = Sample(truth.time, truth.event, table.risk, truth.classes, table.probabilities, curves, days)
+    whole = Sample(
+        truth.time, truth.event, table.risk, truth.classes, table.probabilities, curves, days, truth.fold
+    )
     return [whole.rows(truth.repeat == repeat) for repeat in np.unique(truth.repeat)]
 
 
@@ -108,18 +117,20 @@ def _of_metric(result: ValidationResult, name: str, weights: Array, replicates: 
     found = {}
     for configuration in result.configurations:
         found[configuration.head, configuration.block] = _averaged(result, name, configuration, weights)
-    age = found[result.age.head, result.age.block]
-    known = result.clinical and found[result.clinical.head, result.clinical.block]
+    age_key = (result.age.head, result.age.block)
     lines = []
-    for (head, block), (point, replicated) in found.items():
-        low, high, dropped = _bounds(replicated, point, replicates)
-        to_age, to_clinical = (
-            (point - other[0], *_bounds(replicated - other[1], point - other[0], replicates)[:2])
+    for key, (point, replicated) in found.items():
+        reference = reference_row(key, found.keys(), age_key)
+        to_age, to_reference = (
+            (point - found[other][0], *_bounds(replicated - found[other][1], point - found[other][0], replicates)[:2])
             if other
             else (float("nan"),) * 3
-            for other in (age, known)
+            for other in (age_key, reference)
         )
-        lines.append(Score(head, block, name, point, low, high, n, *to_age, dropped, *to_clinical))
+        low, high, dropped = _bounds(replicated, point, replicates)
+        lines.append(
+            Score(*key, name, point, low, high, n, *to_age, dropped, " ".join(reference or ()), *to_reference)
+        )
     return lines
 
 

@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits
 
-from glioma_os.errors import ConfigError
-from glioma_os.fusion.ensemble import Fitted, auto, stack
+from glioma_os.fusion.develop import Progress, develop
 from glioma_os.fusion.folds import FeaturesOfFold, Folds, LeakPolicy, check_partition, seen_by_encoder, split_rows
 from glioma_os.fusion.heads.contract import Head
-from glioma_os.fusion.heads.cox import Cox
-from glioma_os.fusion.heads.logistic import Logistic
-from glioma_os.fusion.plan import AGE, Block, Planner, Split, blocks_of, make_split
+from glioma_os.fusion.pipeline import NewRows, Pipeline
+from glioma_os.fusion.plan import Block, Planner, Split, blocks_of, make_split
 from glioma_os.fusion.preprocessing import Preparation
-from glioma_os.fusion.results import ValidationResult, configuration, majority, truth_of
-from glioma_os.fusion.rows import ClinicalSet, Rows
+from glioma_os.fusion.results import Layout, ValidationResult, configurations_of
+from glioma_os.fusion.rows import Rows
 from glioma_os.records import Array, FeatureTable
 from glioma_os.survival.classification import macro_auc
-from glioma_os.survival.endpoints import Endpoint
+from glioma_os.survival.endpoints import Endpoint, class_weights
 from glioma_os.survival.ipcw import supported_horizons
 
-Progress = Callable[[str, int, int], None]
 PREPARATION = Preparation()
 
 
 def nested_validation(
     rows: Rows,
-    clinical: ClinicalSet,
+    variables: tuple[str, ...],
     features: FeaturesOfFold | None,
     heads: Sequence[Head],
     endpoint: Endpoint,
@@ -42,26 +38,58 @@ def nested_validation(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> ValidationResult:
-    """Out-of-fold predictions; majority and age-only (logistic or Cox) always stand beside the heads.
+    """Out-of-fold predictions; majority and age-only (logistic or Cox) are always reported with the heads.
 
-    Cuts, imputation, harmonisation, scaling, PCA and the choice of a setting see the outer training rows only.
+    `variables`: clinical variables by name. Cuts, imputation, harmonisation, scaling, PCA and the choice of a setting
+    see the outer training rows only.
     """
     splits, seen = _splits(rows, features, endpoint, folds, inner_folds, leak_policy, seed)
-    planner = Planner(rows, splits, endpoint, how, np.asarray(horizons_days, float), _rows_to_judge(splits, how))
-    return _judged(planner, clinical, heads, seen, leak_policy, progress)
+    planner = Planner(rows, splits, endpoint, how)
+    pipelines = develop(planner, variables, heads, progress)
+    weights = [split.weights for split in splits]
+    return _result(planner, pipelines, heads, variables, np.asarray(horizons_days, float), weights, seen, leak_policy)
 
 
-def _rows_to_judge(splits: Sequence[Split], how: Preparation) -> Array:
-    """Rows (n,) that are judged: all of them, or those that have any feature."""
-    features = splits[0].features
-    everyone = np.ones(len(features), bool)
-    return ~np.isnan(features).all(axis=1) if how.judge_featured and features.shape[1] else everyone
+def develop_on(
+    rows: Rows,
+    variables: tuple[str, ...],
+    features: FeatureTable | None,
+    heads: Sequence[Head],
+    endpoint: Endpoint,
+    inner_folds: int = 3,
+    how: Preparation = PREPARATION,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Pipeline:
+    """The pipeline fitted on every row, settings chosen by its inner folds: what can be stored and applied later."""
+    everyone = np.arange(len(rows.case_ids))
+    split = make_split(rows, everyone, everyone[:0], endpoint, inner_folds, features, (0, 0), seed)
+    (pipeline,) = develop(Planner(rows, [split], endpoint, how), variables, heads, progress)
+    return replace(pipeline, feature_names=() if features is None else features.names)
+
+
+def apply_to(
+    pipeline: Pipeline, others: Rows, features: FeatureTable | None, heads: Sequence[Head],
+    variables: tuple[str, ...], how: Preparation, horizons_days: Sequence[float] = (),
+) -> ValidationResult:  # fmt: skip
+    """`others` predicted once by a frozen pipeline, without a refit.
+
+    Inverse-probability-of-censoring weights come from the new cohort's own censoring, as its follow-up is its own.
+    """
+    everyone = np.arange(len(others.case_ids))
+    endpoint, cuts = pipeline.endpoint, pipeline.cuts_days
+    split = replace(
+        _bare_split(others, everyone, endpoint, cuts, features), weights=_own_weights(others, endpoint, cuts)
+    )
+    planner = Planner(others, [split], endpoint, how)
+    horizons = np.asarray(horizons_days, float)
+    return _result(planner, [pipeline], heads, variables, horizons, [split.weights], None, "strict")
 
 
 def external_validation(
     known: Rows,
     others: Rows,
-    clinical: ClinicalSet,
+    variables: tuple[str, ...],
     features: FeatureTable | None,
     heads: Sequence[Head],
     endpoint: Endpoint,
@@ -75,53 +103,77 @@ def external_validation(
 
     `features` holds rows of both. No id may stand on both sides: leave out shared patients first.
     """
-    rows = known.and_others(others)
-    n = len(known.case_ids)
-    train, test = np.arange(n), np.arange(n, len(rows.case_ids))
-    split = make_split(rows, train, test, endpoint, inner_folds, features, (0, 0), seed)
-    judged = _rows_to_judge([split], how)
-    planner = Planner(rows, [split], endpoint, how, np.asarray(horizons_days, float), judged)
-    return _judged(planner, clinical, heads, None, "strict", progress)
+    known.and_others(others)
+    pipeline = develop_on(known, variables, features, heads, endpoint, inner_folds, how, seed, progress)
+    return apply_to(pipeline, others, features, heads, variables, how, horizons_days)
 
 
-def _judged(
+def _bare_split(rows: Rows, test: Array, endpoint: Endpoint, cuts: Array, table: FeatureTable | None) -> Split:
+    """A split that predicts only: nothing to train on."""
+    from glioma_os.survival.endpoints import classes
+
+    of_rows = classes(rows.time, rows.event, cuts)
+    values = np.empty((len(rows.time), 0)) if table is None else table.rows(list(rows.case_ids))
+    blocks = () if table is None else table.blocks
+    return Split(0, 0, test[:0], test, cuts, of_rows, np.ones(len(rows.time)), [], values, blocks, 0)
+
+
+def _own_weights(rows: Rows, endpoint: Endpoint, cuts: Array) -> Array:
+    if not endpoint.n_classes or endpoint.censored != "ipcw":
+        return np.ones(len(rows.time))
+    return class_weights(rows.time, rows.event, cuts, np.arange(len(rows.time)))
+
+
+def _result(
     planner: Planner,
-    clinical: ClinicalSet,
+    pipelines: Sequence[Pipeline],
     heads: Sequence[Head],
+    variables: tuple[str, ...],
+    horizons_days: Array,
+    weights: Sequence[Array],
     seen: int | None,
     policy: LeakPolicy,
-    progress: Progress | None,
 ) -> ValidationResult:
-    if len({head.name for head in heads}) != len(heads):
-        raise ConfigError("heads", "a name stands twice", "Give each head once")
-    reference = Logistic() if planner.endpoint.n_classes else Cox()
-    blocks = blocks_of(clinical, tuple(dict.fromkeys(planner.splits[0].blocks)))
-    jobs: list[tuple[Head, list[Block]]] = [(reference, [AGE])]
-    jobs += [(head, [b for b in blocks if (head.name, b) != (reference.name, AGE)]) for head in heads]
-    fitted: list[Fitted] = []
-    for place, (head, own_blocks) in enumerate(jobs):
-        if progress:
-            progress(head.name, place, len(jobs))
-        with threadpool_limits(1):  # as in Head.fit_predict: small matrices, where threads wait for each other
-            fitted += _fitted(planner, head, own_blocks) if own_blocks else []
-    asked = {head.name for head in heads}
-    for block in blocks:
-        of_block = [own for own in fitted if own.block == block and own.head in asked]
-        of_block.sort(key=lambda own: own.head)
-        if len(of_block) > 1:
-            fitted += [auto(of_block), stack(of_block, planner.splits)]
-    truth = truth_of(planner)
+    predictions = [
+        pipeline.predict(_new_rows(planner.rows, split), horizons_days)
+        for pipeline, split in zip(pipelines, planner.splits, strict=True)
+    ]
+    blocks = blocks_of(variables, tuple(dict.fromkeys(planner.splits[0].blocks)))
+    tried = {(head.name, block.name): len(planner.candidates(head, block)) for head in heads for block in blocks}
+    layout = Layout.of(planner, _evaluated(planner))
+    truth = layout.truth(weights)
     return ValidationResult(
         planner.endpoint,
         truth,
-        (majority(planner), *(configuration(planner, own) for own in fitted)),
+        configurations_of(planner, pipelines, predictions, tried, layout, horizons_days),
         float(np.sum(truth.classes < 0) / (truth.repeat.max() + 1)),
         seen,
         policy,
         tuple(split.cuts for split in planner.splits),
-        _judged_at(planner),
+        _evaluation_horizons(planner, horizons_days),
         _site_auc(planner),
+        tuple(pipelines),
     )
+
+
+def _new_rows(rows: Rows, split: Split) -> NewRows:
+    return NewRows(rows.clinical[split.test], split.features[split.test], tuple(rows.sites_of(split.test)))
+
+
+def _evaluated(planner: Planner) -> Array:
+    """Rows (n,) that are evaluated: all of them, or those that have any feature."""
+    features = planner.splits[0].features
+    everyone = np.ones(len(features), bool)
+    only_featured = planner.how.evaluate_only_with_features and features.shape[1]
+    return ~np.isnan(features).all(axis=1) if only_featured else everyone
+
+
+def _evaluation_horizons(planner: Planner, horizons_days: Array) -> Array:
+    """Horizons within the follow-up of every split: of its training rows, or of the rows it predicts."""
+    kept = horizons_days
+    for split in planner.splits:
+        kept = supported_horizons(kept, planner.rows.time[split.train if len(split.train) else split.test])
+    return kept
 
 
 def _site_auc(planner: Planner) -> tuple[float, float] | None:
@@ -130,51 +182,28 @@ def _site_auc(planner: Planner) -> tuple[float, float] | None:
     None without ComBat or with one site. ½ = the sites cannot be told.
     """
     sites = sorted(set(planner.rows.sites))
-    splits = [split for split in planner.splits if split.repeat == 0]
-    if not planner.how.combat or len(sites) < 2 or not splits[0].blocks:
+    splits = [split for split in planner.splits if split.repeat == 0 and len(split.train)]
+    if not planner.how.combat or len(sites) < 2 or not splits or not splits[0].blocks:
         return None
-    whole = Block("features", None, tuple(dict.fromkeys(splits[0].blocks)))
-    most = planner.how.n_components[-1]
+    block = Block("features", (), tuple(dict.fromkeys(splits[0].blocks)))
     place = np.array([sites.index(site) for site in planner.rows.sites])
     found = []
     for how in (replace(planner.how, combat=False), planner.how):
-        chances, truth = [], []
+        probabilities = []
         for split in splits:
-            known, held = split.prepared(planner.rows, whole, most, how, None)[:2]
-            model = LogisticRegression(max_iter=2000).fit(known, place[split.train])
+            prepared = replace(split).prepared(planner.rows, block, how.n_components[-1] is not None, how, None)
+            columns = split.columns(block)
+            held = prepared.preprocessor.transform(
+                np.empty((len(split.test), 0)), split.features[np.ix_(split.test, columns)],
+                planner.rows.sites_of(split.test),
+            )  # fmt: skip
+            model = LogisticRegression(max_iter=2000).fit(prepared.fit, place[split.train])
             full = np.zeros((len(held), len(sites)))
             full[:, model.classes_] = model.predict_proba(held)
-            chances.append(full)
-            truth.append(place[split.test])
-        of_all = np.concatenate(truth)
-        found.append(float(macro_auc(of_all, np.concatenate(chances), np.ones((1, len(of_all))))[0]))
+            probabilities.append(full)
+        of_all = place[np.concatenate([split.test for split in splits])]
+        found.append(float(macro_auc(of_all, np.concatenate(probabilities), np.ones((1, len(of_all))))[0]))
     return found[0], found[1]
-
-
-def _judged_at(planner: Planner) -> Array:
-    kept = planner.horizons_days
-    for split in planner.splits:
-        kept = supported_horizons(kept, planner.rows.time[split.train])
-    return kept
-
-
-def _fitted(planner: Planner, head: Head, blocks: Sequence[Block]) -> list[Fitted]:
-    """Search and refit of a head: two calls, whatever the number of folds, repeats, blocks and settings."""
-    splits, choice = planner.splits, planner.choose(head, blocks)
-    tasks = [
-        planner.task(split, block, choice[k, block].candidate) for block in blocks for k, split in enumerate(splits)
-    ]
-    predictions = head.fit_predict(tasks)
-    return [
-        Fitted(
-            head.name,
-            block,
-            tuple(choice[k, block] for k in range(len(splits))),
-            tuple(predictions[number * len(splits) : (number + 1) * len(splits)]),
-            len(planner.candidates(head, block)),
-        )
-        for number, block in enumerate(blocks)
-    ]
 
 
 def _splits(
@@ -186,10 +215,10 @@ def _splits(
     policy: LeakPolicy,
     seed: int,
 ) -> tuple[list[Split], int | None]:
-    """Outer splits in the order of repeats and folds, and how many test patients the encoder knew."""
+    """Outer splits in the order of repeats and folds, and how many test patients the encoder was trained on."""
     splits: list[Split] = []
     seen: set[str] = set()
-    told = True
+    declared = True
     for repeat in range(folds.repeats):
         tested: list[Array] = []
         for fold in range(folds.n_folds):
@@ -198,8 +227,8 @@ def _splits(
             if table is not None:
                 people = {rows.patient_ids[row] for row in test}
                 seen |= seen_by_encoder(table, people, f"repeat {repeat} fold {fold}", policy)
-                told &= "encoder_patients" in table.provenance
+                declared &= table.provenance.get("encoder_patients") is not None
             splits.append(make_split(rows, train, test, endpoint, inner_folds, table, (repeat, fold), seed))
             tested.append(test)
         check_partition(tested, len(rows.case_ids), repeat)
-    return splits, len(seen) if told else None
+    return splits, len(seen) if declared else None

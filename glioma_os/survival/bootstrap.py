@@ -18,7 +18,8 @@ from glioma_os.survival.curves import median_days
 class Sample:
     """Predictions beside what happened, one row per case. `classes` −1 = undetermined; risk: higher = worse.
 
-    `curves` (n, H) = S(t) at `horizons_days` (H,), where there are any.
+    `curves` (n, H) = S(t) at `horizons_days` (H,), where there are any. `strata` (n,): ranking metrics compare only
+    rows of the same stratum; outer folds are strata, since each fold's model has a scale of its own.
     """
 
     time: Array
@@ -28,6 +29,7 @@ class Sample:
     probabilities: Array | None = None
     curves: Array | None = None
     horizons_days: Array | None = None
+    strata: Array | None = None
 
     def of_curves(self) -> tuple[Array, Array]:
         """`curves` (n, H) and `horizons_days` (H,); a ConfigError where there are none."""
@@ -47,12 +49,14 @@ class Sample:
 
     def rows(self, used: Array) -> Sample:
         """The rows picked by a mask (n,) or by indices."""
-        classes, probabilities, curves = (
-            None if part is None else part[used] for part in (self.classes, self.probabilities, self.curves)
+        classes, probabilities, curves, strata = (
+            None if part is None else part[used]
+            for part in (self.classes, self.probabilities, self.curves, self.strata)
         )
         return Sample(
-            self.time[used], self.event[used], self.risk[used], classes, probabilities, curves, self.horizons_days
-        )
+            self.time[used], self.event[used], self.risk[used], classes, probabilities, curves, self.horizons_days,
+            strata,
+        )  # fmt: skip
 
 
 class Interval(NamedTuple):
@@ -95,23 +99,21 @@ def interval(values: Array, level: float = 0.95) -> Interval:
 
 
 def _auc(sample: Sample, weights: Array) -> Array:
-    """Binary: of the risk for the shorter class. More classes: macro one-versus-rest. A constant risk ranks nobody,
-    so it is ½ even where its folds' class shares differ."""
+    """Binary: of the risk for the shorter class. More classes: macro one-versus-rest of the probabilities."""
     classes, probabilities = sample.of_classes()
-    if np.ptp(sample.risk) == 0:
-        present = weights @ np.eye(probabilities.shape[1])[classes] > 0
-        return np.where(present.all(axis=1), 0.5, np.nan)
     if probabilities.shape[1] == 2:
-        return classification.auc(classes == 0, sample.risk, weights)
-    return classification.macro_auc(classes, probabilities, weights)
+        return classification.auc(classes == 0, sample.risk, weights, sample.strata)
+    return classification.macro_auc(classes, probabilities, weights, sample.strata)
 
 
 def _concordance(sample: Sample, weights: Array) -> Array:
-    return concordance.weighted_concordance(concordance.order(sample.time, sample.event, sample.risk), weights)
+    return concordance.weighted_concordance(
+        sample.time, sample.event, sample.risk, weights, strata=sample.strata
+    )
 
 
 def _spearman(sample: Sample, weights: Array) -> Array:
-    return classification.spearman(-sample.risk, sample.time, weights)
+    return classification.spearman(-sample.risk, sample.time, weights, sample.strata)
 
 
 def _of_confusion(measure: Callable[[Array], Array]) -> Metric:
@@ -124,13 +126,12 @@ def _of_confusion(measure: Callable[[Array], Array]) -> Metric:
 
 
 def _uno(sample: Sample, weights: Array) -> Array:
-    order = concordance.order(sample.time, sample.event, sample.risk)
-    return ipcw.uno_concordance(order, sample.time, sample.event, weights)
+    return ipcw.uno_concordance(sample.time, sample.event, sample.risk, weights, sample.strata)
 
 
 def _dynamic_auc(sample: Sample, weights: Array) -> Array:
     horizons = sample.of_curves()[1]
-    return ipcw.mean_dynamic_auc(sample.time, sample.event, sample.risk, horizons, weights)
+    return ipcw.mean_dynamic_auc(sample.time, sample.event, sample.risk, horizons, weights, sample.strata)
 
 
 def _integrated_brier(sample: Sample, weights: Array) -> Array:

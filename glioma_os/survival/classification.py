@@ -12,20 +12,36 @@ def ratio(part: Array, whole: Array) -> Array:
     return np.divide(part, whole, out=np.full(np.broadcast_shapes(part.shape, whole.shape), np.nan), where=whole > 0)
 
 
-def auc(positive: Array, score: Array, weights: Array) -> Array:
-    """Area under the ROC curve, ties ½, (B,); NaN where a replicate lacks positives or negatives."""
-    positive, score = np.asarray(positive, bool), np.asarray(score, float)
+def strata_of(strata: Array | None, n: int) -> list[Array]:
+    """Row indices of each stratum; all n rows are one stratum where none is given."""
+    if strata is None:
+        return [np.arange(n)]
+    return [np.flatnonzero(strata == value) for value in np.unique(strata)]
+
+
+def _pairs(positive: Array, score: Array, weights: Array) -> tuple[Array, Array]:
+    """Weight of the concordant (positive, negative) pairs, ties ½, and of all pairs, (B,) each."""
     difference = score[positive, None] - score[None, ~positive]
-    won = (difference > 0) + 0.5 * (difference == 0)
+    concordant = (difference > 0) + 0.5 * (difference == 0)
     of_positive, of_negative = weights[:, positive], weights[:, ~positive]
-    total = np.einsum("bj,bj->b", of_positive @ won, of_negative)
-    return ratio(total, of_positive.sum(axis=1) * of_negative.sum(axis=1))
+    total = of_positive.sum(axis=1) * of_negative.sum(axis=1)
+    return np.einsum("bj,bj->b", of_positive @ concordant, of_negative), total
 
 
-def macro_auc(classes: Array, probabilities: Array, weights: Array) -> Array:
+def auc(positive: Array, score: Array, weights: Array, strata: Array | None = None) -> Array:
+    """Area under the ROC curve, ties ½, (B,); NaN where a replicate lacks a pair of a positive and a negative.
+
+    With `strata` (n,) only pairs within a stratum count, each pair alike (Airola 2011, "averaging" over folds).
+    """
+    positive, score = np.asarray(positive, bool), np.asarray(score, float)
+    parts = [_pairs(positive[own], score[own], weights[:, own]) for own in strata_of(strata, len(score))]
+    return ratio(*(np.sum(part, axis=0) for part in zip(*parts, strict=True)))
+
+
+def macro_auc(classes: Array, probabilities: Array, weights: Array, strata: Array | None = None) -> Array:
     """Mean one-versus-rest AUC over the classes, (B,); NaN where a replicate lacks one of them."""
     n_classes = probabilities.shape[1]
-    return np.mean([auc(classes == k, probabilities[:, k], weights) for k in range(n_classes)], axis=0)
+    return np.mean([auc(classes == k, probabilities[:, k], weights, strata) for k in range(n_classes)], axis=0)
 
 
 def confusion(classes: Array, predicted: Array, n_classes: int, weights: Array) -> Array:
@@ -70,10 +86,20 @@ def _ranks(values: Array, weights: Array) -> Array:
     return (np.cumsum(held, axis=1) - held / 2 + 0.5)[:, place]
 
 
-def spearman(first: Array, second: Array, weights: Array) -> Array:
-    """Rank correlation, (B,); 0 where one side is constant (it ranks nobody), NaN for fewer than two rows."""
+def spearman(first: Array, second: Array, weights: Array, strata: Array | None = None) -> Array:
+    """Rank correlation, (B,); 0 where one side is constant (it ranks nobody), NaN for fewer than two rows.
+
+    With `strata` (n,) the mean of the strata's correlations, each weighted by its rows.
+    """
+    parts = [_spearman(first[own], second[own], weights[:, own]) for own in strata_of(strata, len(first))]
+    values, totals = np.array(parts), np.array([weights[:, own].sum(axis=1) for own in strata_of(strata, len(first))])
+    usable = ~np.isnan(values)
+    return ratio(np.where(usable, values * totals, 0.0).sum(axis=0), (usable * totals).sum(axis=0))
+
+
+def _spearman(first: Array, second: Array, weights: Array) -> Array:
     a, b = _ranks(np.asarray(first, float), weights), _ranks(np.asarray(second, float), weights)
-    total = weights.sum(axis=1, keepdims=True)
+    total = np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
     a = a - (weights * a).sum(axis=1, keepdims=True) / total
     b = b - (weights * b).sum(axis=1, keepdims=True) / total
     spread = np.sqrt((weights * a * a).sum(axis=1) * (weights * b * b).sum(axis=1))

@@ -8,6 +8,7 @@ import numpy as np
 
 from glioma_os.errors import DataError
 from glioma_os.records import Array
+from glioma_os.survival.classification import ratio, strata_of
 
 _ROWS = 64  # replicates at a time: what one pass wrote is still in the cache for the next
 
@@ -79,23 +80,30 @@ def _before(columns: Array) -> Array:
     return np.cumsum(columns, axis=0) - columns
 
 
-def weighted_concordance(of: Order, weights: Array) -> Array:
-    """C for each row of `weights` (B, n), (B,); NaN where no pair is comparable."""
-    usable, won = against(of, weights)
-    own = weights[:, of.sequence[of.died]]
-    return concordant_share(own, usable, won)
+def weighted_concordance(
+    time: Array, event: Array, risk: Array, weights: Array, death_weights: Array | None = None,
+    strata: Array | None = None,
+) -> Array:  # fmt: skip
+    """C for each row of `weights` (B, n), (B,); NaN where no pair is comparable.
 
-
-def concordant_share(own: Array, usable: Array, won: Array) -> Array:
-    """Σ own · won / Σ own · usable over the deaths, (B,); NaN where nothing is comparable."""
-    total = np.einsum("bj,bj->b", own, usable)
-    share = np.einsum("bj,bj->b", own, won)
-    return np.divide(share, total, out=np.full(len(total), np.nan), where=total > 0)
+    `death_weights` (B, n) weigh a pair by its first death, `weights` by its second patient; the same unless given.
+    With `strata` (n,) only pairs within a stratum are compared, as by `strata()` in R's survival::concordance.
+    """
+    first = weights if death_weights is None else death_weights
+    concordant, comparable = np.zeros(len(weights)), np.zeros(len(weights))
+    for own in strata_of(strata, len(time)):
+        of = order(time[own], event[own], risk[own])
+        usable, won = against(of, weights[:, own])
+        of_deaths = first[:, own[of.sequence[of.died]]]
+        comparable += np.einsum("bj,bj->b", of_deaths, usable)
+        concordant += np.einsum("bj,bj->b", of_deaths, won)
+    return ratio(concordant, comparable)
 
 
 def concordance(time: Array, event: Array, risk: Array) -> float:
     """Harrell's C in [0, 1]; one risk for everyone gives ½, no comparable pair is a DataError."""
-    value = weighted_concordance(order(time, event, risk), np.ones((1, len(risk))))[0]
+    time, event, risk = np.asarray(time, float), np.asarray(event, bool), np.asarray(risk, float)
+    value = weighted_concordance(time, event, risk, np.ones((1, len(risk))))[0]
     if np.isnan(value):
         raise DataError("concordance", "no comparable pair of patients", "At least one death before another's end")
     return float(value)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import logsumexp
 from scipy.stats import chi2, norm
 
 from glioma_os.errors import DataError
@@ -76,37 +75,53 @@ def log_rank(time: Array, event: Array, group: Array) -> LogRank:
     return LogRank(statistic, float(chi2.sf(statistic, 1)))
 
 
-def breslow_log_hazard(time: Array, event: Array, log_hazard: Array, at_days: Array) -> Array:
-    """Log of Breslow's cumulative baseline hazard at `at_days`, (horizons,); −inf before the first death."""
-    time, event, log_hazard = np.asarray(time, float), np.asarray(event, bool), np.asarray(log_hazard, float)
-    order = np.argsort(-time, kind="stable")
-    log_risk_set = np.logaddexp.accumulate(log_hazard[order])
-    last_tied = np.searchsorted(-time[order], -time[event], side="right") - 1
-    counted = time[event][None, :] <= np.asarray(at_days, float)[:, None]
-    if not event.any():
-        raise DataError("Breslow baseline", "no death among the training rows", "Use rows with events")
-    with np.errstate(divide="ignore"):
-        return logsumexp(np.broadcast_to(-log_risk_set[last_tied], counted.shape), axis=1, b=counted)
+class Baseline(NamedTuple):
+    """Breslow's cumulative baseline hazard: its log (deaths,) from each distinct day of death on; −inf before."""
+
+    days: Array
+    log_cumulative: Array
+
+    @classmethod
+    def fit(cls, time: Array, event: Array, log_hazard: Array) -> Baseline:
+        """From the training rows' outcomes and log-hazards (n,) (Breslow 1974). No death is a DataError."""
+        time, event, log_hazard = np.asarray(time, float), np.asarray(event, bool), np.asarray(log_hazard, float)
+        if not event.any():
+            raise DataError("Breslow baseline", "no death among the training rows", "Use rows with events")
+        order = np.argsort(-time, kind="stable")
+        log_risk_set = np.logaddexp.accumulate(log_hazard[order])
+        days, deaths = np.unique(time[event], return_counts=True)
+        last_tied = np.searchsorted(-time[order], -days, side="right") - 1
+        return cls(days, np.logaddexp.accumulate(np.log(deaths) - log_risk_set[last_tied]))
+
+    def survival(self, log_hazard: Array, at_days: Array) -> Array:
+        """S(t | x) = exp(−H₀(t)·e^η), (n, horizons), for log-hazards η (n,) of new rows."""
+        padded = np.append(-np.inf, self.log_cumulative)
+        at = padded[np.searchsorted(self.days, np.asarray(at_days, float), side="right")]
+        exponent = np.asarray(log_hazard, float)[:, None] + at[None, :]
+        return np.exp(-np.exp(np.minimum(exponent, 700.0)))
 
 
-def breslow_survival(log_cumulative: Array, log_hazard: Array) -> Array:
-    """S(t | x) = exp(−H₀(t)·e^η), (n, horizons), from `breslow_log_hazard` and the log-hazards of new rows."""
-    exponent = np.asarray(log_hazard, float)[:, None] + np.asarray(log_cumulative, float)[None, :]
-    return np.exp(-np.exp(np.minimum(exponent, 700.0)))
+class CurveCalibration(NamedTuple):
+    """Survival curves for risks of any scale: a Cox model of one column, the risk itself."""
 
+    mean: float
+    scale: float
+    beta: float
+    baseline: Baseline
 
-def calibrated_curves(known: Array, time: Array, event: Array, risk: Array, at_days: Array) -> Array:
-    """S(t) (m, horizons) for risks (m,) of any scale, by a Cox model of one column: the risk itself.
+    @classmethod
+    def fit(cls, risk: Array, time: Array, event: Array) -> CurveCalibration:
+        """`risk` (n,) of the training rows from fits that did not see them: from a head's own training rows the
+        curves of a head that overfits would be far too sure."""
+        mean, sd = float(np.mean(risk)), float(np.std(risk))
+        scale = sd if sd > 1e-12 * max(abs(mean), 1.0) else 1.0
+        column = (risk - mean)[:, None] / scale
+        beta = fit_cox(column, time, event, l2=1.0)  # one pseudo-patient's worth: perfect separation stays finite
+        return cls(mean, scale, float(beta[0]), Baseline.fit(time, event, column @ beta))
 
-    `known` (n,) are the training rows' risks from fits that did not see them: from the head's own training rows the
-    curves of a head that learns by heart would be far too sure.
-    """
-    mean, sd = float(np.mean(known)), float(np.std(known))
-    scale = sd if sd > 1e-12 * max(abs(mean), 1.0) else 1.0
-    column = (known - mean)[:, None] / scale
-    beta = fit_cox(column, time, event, l2=1.0)  # one pseudo-patient's worth: a risk that parts all deaths stays finite
-    baseline = breslow_log_hazard(time, event, column @ beta, at_days)
-    return breslow_survival(baseline, (risk - mean) / scale * beta[0])
+    def survival(self, risk: Array, at_days: Array) -> Array:
+        """S(t) (m, horizons) for risks (m,)."""
+        return self.baseline.survival((risk - self.mean) / self.scale * self.beta, at_days)
 
 
 def median_days(curves: Array, horizons_days: Array) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 
 from glioma_os.errors import ConfigError, DataError
 from glioma_os.records import Array
-from glioma_os.survival.curves import kaplan_meier
+from glioma_os.survival.ipcw import followed
 
 
 @dataclass(frozen=True)
@@ -72,18 +72,19 @@ class Endpoint:
         return cuts
 
 
-def class_weights(time: Array, event: Array, cuts: Array, known: Array) -> Array:
-    """1 / P(still followed when the class was settled) of each row, (n,): at death, or at the last cut survived.
+def class_weights(time: Array, event: Array, cuts: Array, sample: Array) -> Array:
+    """1 / P(not yet censored when the class was settled) of each row, (n,): at death, or at the last cut survived.
 
-    The chance is the Kaplan–Meier estimate of censoring among the rows `known` (n,) bool (Robins & Rotnitzky 1992).
+    The probability is the Kaplan–Meier estimate of censoring among the rows `sample` (indices), at equal times deaths
+    preceding censorings (Robins & Rotnitzky 1992; ties as in scikit-survival). Where a row lies beyond the follow-up of
+    `sample`, the lowest positive estimate counts.
     """
     time, event = np.asarray(time, float), np.asarray(event, bool)
-    followed = kaplan_meier(time[known], ~event[known])
-    settled = np.minimum(time, cuts[-1])
-    before = np.searchsorted(followed.times, settled, side="left")
-    chance = np.append(1.0, followed.survival)[before]
-    lowest = chance[chance > 0].min()  # a row beyond the last follow-up of the training rows weighs no more than it
-    return 1 / np.maximum(chance, lowest)
+    curves = followed(time[sample], event[sample], np.ones((1, len(sample))))
+    settled = np.where(event & (time < cuts[-1]), time, cuts[-1])
+    probability = curves.at(curves.uncensored, settled)[0]
+    positive = probability[probability > 0]
+    return 1 / np.maximum(probability, positive.min() if len(positive) else 1.0)
 
 
 def classes(time: Array, event: Array, cuts: Array) -> Array:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from glioma_os.records import Array
-from glioma_os.survival.classification import ratio
-from glioma_os.survival.concordance import Order, against, concordant_share
+from glioma_os.survival.classification import ratio, strata_of
+from glioma_os.survival.concordance import weighted_concordance
 
 
 class Followed(NamedTuple):
@@ -45,35 +45,50 @@ def _inverse(chance: Array) -> Array:
     return np.divide(1.0, chance, out=np.zeros_like(chance), where=chance > 0)
 
 
-def uno_concordance(of: Order, time: Array, event: Array, weights: Array) -> Array:
-    """Uno's C (Uno 2011), (B,): pairs weighted by 1/G² at the first death; NaN where no pair is comparable."""
-    curves, died = followed(time, event, weights), of.sequence[of.died]
-    chance = curves.at(curves.uncensored, np.asarray(time, float)[died])
-    return concordant_share(weights[:, died] * _inverse(chance) ** 2, *against(of, weights))
+def uno_concordance(
+    time: Array, event: Array, risk: Array, weights: Array, strata: Array | None = None
+) -> Array:
+    """Uno's C (Uno 2011), (B,): pairs weighted by 1/G² at the first death; NaN where no pair is comparable.
+
+    G comes from all rows; with `strata` (n,) only pairs within a stratum are compared.
+    """
+    curves = followed(time, event, weights)
+    inverse = _inverse(curves.at(curves.uncensored, np.asarray(time, float)))
+    return weighted_concordance(time, event, risk, weights, weights * inverse**2, strata)
 
 
-def dynamic_auc(time: Array, event: Array, risk: Array, horizons_days: Array, weights: Array) -> Array:
-    """Cumulative/dynamic AUC (Uno 2007) at each horizon, (B, H): who dies until then against who lives beyond."""
+def dynamic_auc(
+    time: Array, event: Array, risk: Array, horizons_days: Array, weights: Array, strata: Array | None = None
+) -> Array:
+    """Cumulative/dynamic AUC (Uno 2007) at each horizon, (B, H): who dies until then against who lives beyond.
+
+    The weights of censoring come from all rows; with `strata` (n,) only pairs within a stratum are compared.
+    """
     time, event, risk = np.asarray(time, float), np.asarray(event, bool), np.asarray(risk, float)
     curves = followed(time, event, weights)
     weighted = weights * _inverse(curves.at(curves.uncensored, time))
     found = []
     for day in horizons_days:
-        cases, controls = event & (time <= day), time > day
-        difference = risk[cases, None] - risk[None, controls]
-        won = (difference > 0) + 0.5 * (np.abs(difference) <= 1e-8)
-        first, second = weighted[:, cases], weights[:, controls]
-        total = np.einsum("bj,bj->b", first @ won, second)
-        found.append(ratio(total, first.sum(axis=1) * second.sum(axis=1)))
+        concordant, pairs = np.zeros(len(weights)), np.zeros(len(weights))
+        for own in strata_of(strata, len(time)):
+            cases, controls = own[event[own] & (time[own] <= day)], own[time[own] > day]
+            difference = risk[cases, None] - risk[None, controls]
+            won = (difference > 0) + 0.5 * (np.abs(difference) <= 1e-8)
+            first, second = weighted[:, cases], weights[:, controls]
+            concordant += np.einsum("bj,bj->b", first @ won, second)
+            pairs += first.sum(axis=1) * second.sum(axis=1)
+        found.append(ratio(concordant, pairs))
     return np.stack(found, axis=1)
 
 
-def mean_dynamic_auc(time: Array, event: Array, risk: Array, horizons_days: Array, weights: Array) -> Array:
+def mean_dynamic_auc(
+    time: Array, event: Array, risk: Array, horizons_days: Array, weights: Array, strata: Array | None = None
+) -> Array:
     """Its mean over the horizons (B,), each weighted by the deaths since the one before (Lambert & Chevret 2016)."""
     curves = followed(time, event, weights)
     alive = curves.at(curves.alive, horizons_days)
     died = -np.diff(np.hstack([np.ones((len(alive), 1)), alive]), axis=1)
-    values = dynamic_auc(time, event, risk, horizons_days, weights)
+    values = dynamic_auc(time, event, risk, horizons_days, weights, strata)
     return ratio((values * died).sum(axis=1), 1 - alive[:, -1])
 
 

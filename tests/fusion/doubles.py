@@ -38,7 +38,7 @@ def cohort(n=90, seed=0, censored=0.15, signal=1.0):
     time = np.ceil(np.exp(5.8 - signal * (0.04 * (age - 60) + 0.6 * latent) + rng.normal(0, 0.5, n)))
     event = rng.uniform(size=n) > censored
     ids = tuple(f"case{i:03d}" for i in range(n))
-    clinical = np.full((n, 6), np.nan)
+    clinical = np.full((n, 7), np.nan)
     clinical[:, 0] = age
     clinical[:, 1] = np.where(rng.uniform(size=n) < 0.2, np.nan, rng.integers(0, 2, n))
     values = rng.normal(size=(n, 12)).astype(np.float32)

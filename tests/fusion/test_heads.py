@@ -10,7 +10,7 @@ import torch
 
 from glioma_os.errors import ConfigError, DataError, TrainingError
 from glioma_os.fusion import heads
-from glioma_os.fusion.heads.contract import Head, OneByOne, Prediction, SurvivalHead, Task
+from glioma_os.fusion.heads.contract import Head, Model, OneByOne, Prediction, SurvivalHead, Task
 from glioma_os.fusion.heads.cox import Cox
 from glioma_os.fusion.heads.logistic import Logistic
 from glioma_os.fusion.heads.mlp import MLP
@@ -173,6 +173,10 @@ def test_cox_probabilities_use_censored_rows_and_rise_with_the_cut():
 
 
 def test_a_fit_that_is_not_finite_is_an_error():
+    class BrokenModel(Model):
+        def predict(self, inputs, horizons_days):
+            return Prediction(np.full(len(inputs), np.nan))
+
     class Broken(OneByOne):
         name, kinds = "broken", frozenset({"time"})
 
@@ -180,7 +184,7 @@ def test_a_fit_that_is_not_finite_is_an_error():
             return [{}]
 
         def _fit_one(self, task):
-            return Prediction(np.full(len(task.test_inputs), np.nan))
+            return BrokenModel()
 
     with pytest.raises(TrainingError, match="1 of 1"):
         Broken().fit_predict([easy_task("time")[0]])

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from glioma_os.errors import ConfigError, DataError, IntegrityError
-from glioma_os.fusion.heads.contract import OneByOne, Prediction
+from glioma_os.fusion.heads.contract import Model, OneByOne, Prediction
 from glioma_os.fusion.heads.cox import Cox
 from glioma_os.fusion.heads.logistic import Logistic
 from glioma_os.fusion.heads.mlp import MLP
 from glioma_os.fusion.preprocessing import Preparation
+from glioma_os.fusion.rows import clinical_variables
 from glioma_os.fusion.scores import point, samples_of, score
 from glioma_os.fusion.validation import external_validation, nested_validation
 from glioma_os.survival.bootstrap import METRICS
@@ -24,9 +25,15 @@ MEDIAN = Endpoint("median", quantiles=(0.5,))
 class Counting(Logistic):
     calls = 0
 
-    def fit_predict(self, tasks):
+    def fit(self, tasks):
         Counting.calls += 1
-        return super().fit_predict(tasks)
+        return super().fit(tasks)
+
+
+class NoiseModel(Model):
+    def predict(self, inputs, horizons_days):
+        risk = np.random.default_rng(len(inputs)).uniform(size=len(inputs))
+        return Prediction.of_classes(np.column_stack([risk, 1 - risk]), np.arange(2), 2)
 
 
 class Noise(OneByOne):
@@ -38,11 +45,10 @@ class Noise(OneByOne):
         return [{}]
 
     def _fit_one(self, task):
-        risk = np.random.default_rng(len(task.test_inputs)).uniform(size=len(task.test_inputs))
-        return Prediction.of_classes(np.column_stack([risk, 1 - risk]), np.arange(2), 2)
+        return NoiseModel()
 
 
-def validate(rows, values, endpoint=BINARY, heads=(LOGISTIC,), clinical="age", **settings):
+def validate(rows, values, endpoint=BINARY, heads=(LOGISTIC,), clinical=("age",), **settings):
     given = {"folds": folds_of(rows), **settings}
     return nested_validation(rows, clinical, lambda repeat, fold: table(rows, values), heads, endpoint, **given)
 
@@ -58,17 +64,17 @@ def easy():
 
 @pytest.fixture(scope="module")
 def fused(easy):
-    return validate(*easy, heads=(Logistic(), Cox()), clinical="clinical", folds=folds_of(easy[0], repeats=2))
+    return validate(*easy, heads=(Logistic(), Cox()), clinical=clinical_variables("clinical"), folds=folds_of(easy[0], repeats=2))
 
 
 def test_baselines_and_blocks_always_stand_there(easy, fused):
     blocks = ("age", "clinical", "latent", "fused")
     both = [(head, block) for head in ("logistic", "cox") for block in blocks]
-    together = [(head, block) for block in blocks for head in ("auto", "stack")]
+    together = [(head, block) for block in blocks for head in ("selected", "ensemble")]
     assert named(fused) == [("majority", "none"), *both, *together]
-    only_age = nested_validation(easy[0], "age", None, [Cox()], OS, folds_of(easy[0]))
+    only_age = nested_validation(easy[0], ("age",), None, [Cox()], OS, folds_of(easy[0]))
     assert named(only_age) == [("majority", "none"), ("cox", "age")]
-    assert named(nested_validation(easy[0], "age", None, [Cox()], BINARY, folds_of(easy[0])))[1:] == [
+    assert named(nested_validation(easy[0], ("age",), None, [Cox()], BINARY, folds_of(easy[0])))[1:] == [
         ("logistic", "age"),
         ("cox", "age"),
     ]
@@ -92,7 +98,8 @@ def test_the_search_is_counted(fused):
     assert candidates["logistic", "clinical"] == 3 and candidates["logistic", "fused"] == 6
     assert fused.settings_tried == 1 + 2 * (3 + 3 + 6 + 6)
     assert len(fused.configurations[2].chosen) == 10
-    assert fused.configurations[2].patients_per_parameter == 120 / 7  # six columns and the indicator of sex
+    assert fused.configurations[2].patients_per_parameter == 120 / 8  # seven columns and the indicator of sex
+    assert fused.configurations[2].columns == 8
 
 
 def test_a_head_is_called_twice_whatever_the_number_of_fits(easy):
@@ -128,19 +135,20 @@ def test_test_rows_leave_the_fit_bitwise_alone(easy):
         assert one.table.curves[others].tobytes() == two.table.curves[others].tobytes()
 
 
-def test_auto_takes_the_head_that_inner_folds_prefer_and_stack_their_mean(easy):
+def test_selected_takes_the_head_that_inner_folds_prefer(easy):
     result = validate(*easy, heads=(Logistic(), Cox(), Noise()))
     tables = {(c.head, c.block): c.table for c in result.configurations}
-    chosen = tables["auto", "fused"].risk
+    chosen = tables["selected", "fused"].risk
     for fold in range(5):
         own = result.truth.fold == fold
         order = np.argsort(np.argsort(chosen[own], kind="stable"))
         theirs = [tables[head, "fused"].risk[own] for head in ("logistic", "cox")]
         assert any(np.corrcoef(order, np.argsort(np.argsort(risk)))[0, 1] > 0.99 for risk in theirs)
-    together = tables["stack", "fused"]
-    assert (together.risk >= 0).all() and (together.risk <= 1).all()
+    ensemble = result.named("ensemble", "fused")
     mean = np.mean([tables[head, "fused"].probabilities for head in ("logistic", "cox", "noise")], axis=0)
-    assert np.allclose(together.probabilities, mean)
+    weight = np.array(ensemble.feature_weights)[result.truth.fold][:, None]
+    blended = weight * mean + (1 - weight) * tables["logistic", "age"].probabilities
+    assert np.allclose(ensemble.table.probabilities, blended) and 0.5 < weight.mean() <= 1
 
 
 def test_every_configuration_has_curves_that_fall_and_are_calibrated(easy):
@@ -193,7 +201,7 @@ def test_a_frozen_pipeline_meets_another_cohort(easy):
 
     def predicted(of_others):
         features = table(both, np.vstack([values, of_others]))
-        return external_validation(rows, other, "age", features, (Logistic(), Cox()), BINARY, horizons_days=(200,))
+        return external_validation(rows, other, ("age",), features, (Logistic(), Cox()), BINARY, horizons_days=(200,))
 
     result = predicted(other_values)
     assert result.truth.case_ids == other.case_ids and len(result.cuts) == 1
@@ -206,7 +214,7 @@ def test_a_frozen_pipeline_meets_another_cohort(easy):
     for one, two in zip(result.configurations, again.configurations, strict=True):
         assert one.table.risk[same].tobytes() == two.table.risk[same].tobytes()
     with pytest.raises(DataError, match="both"):
-        external_validation(rows, rows, "age", None, (Logistic(),), BINARY)
+        external_validation(rows, rows, ("age",), None, (Logistic(),), BINARY)
 
 
 def test_same_seed_same_result_and_order_of_heads_is_free(easy):
@@ -275,7 +283,7 @@ def test_permuted_labels_give_chance():
 def test_strict_refuses_an_encoder_that_knew_test_patients(easy):
     rows, values = easy
     knowing = table(rows, values, encoder_patients=list(rows.patient_ids))
-    arguments = (rows, "age", lambda repeat, fold: knowing, [Logistic()], BINARY, folds_of(rows))
+    arguments = (rows, ("age",), lambda repeat, fold: knowing, [Logistic()], BINARY, folds_of(rows))
     with pytest.raises(IntegrityError, match="30 of 30 test patients"):
         nested_validation(*arguments)
     result = nested_validation(*arguments, leak_policy="paper_like")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from glioma_os.errors import DataError
-from glioma_os.survival.curves import breslow_log_hazard, breslow_survival, kaplan_meier, log_rank
+from glioma_os.survival.curves import Baseline, kaplan_meier, log_rank
 from tests.survival.oracles import CoxPHSurvivalAnalysis, Surv, compare_survival, kaplan_meier_estimator
 from tests.survival.samples import censored
 
@@ -51,7 +51,7 @@ def test_breslow_curves_equal_scikit_survival():
     model = CoxPHSurvivalAnalysis(ties="breslow").fit(inputs, Surv.from_arrays(event, time))
     log_hazard = inputs @ model.coef_
     horizons = np.array([30.0, 120, 365, 700])
-    ours = breslow_survival(breslow_log_hazard(time, event, log_hazard, horizons), log_hazard)
+    ours = Baseline.fit(time, event, log_hazard).survival(log_hazard, horizons)
     lowest = model.unique_times_[0]
     theirs = np.array(
         [[f(day) if day >= lowest else 1.0 for day in horizons] for f in model.predict_survival_function(inputs)]
@@ -62,5 +62,5 @@ def test_breslow_curves_equal_scikit_survival():
 def test_breslow_is_finite_for_extreme_log_hazards():
     _, time, event = censored(4)
     log_hazard = np.linspace(-700, 700, len(time))
-    curves = breslow_survival(breslow_log_hazard(time, event, log_hazard, np.array([1.0, 365])), log_hazard)
+    curves = Baseline.fit(time, event, log_hazard).survival(log_hazard, np.array([1.0, 365]))
     assert np.isfinite(curves).all() and curves.min() >= 0 and curves.max() <= 1

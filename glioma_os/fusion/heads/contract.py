@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -68,6 +68,39 @@ class Prediction:
         return cls(full[:, 0] if n_classes == 2 else -full @ np.arange(n_classes), full)
 
 
+class Model(ABC):
+    """A fitted head: arrays and numbers only, so that it can be stored without pickle and gives the same bits again.
+
+    Concrete models are frozen dataclasses; `glioma_os.fusion.storage` writes and reads their fields.
+    """
+
+    @abstractmethod
+    def predict(self, inputs: Array, horizons_days: Array) -> Prediction:
+        """For `inputs` (m, d); survival curves at `horizons_days` (H,) where the model has curves and H > 0."""
+
+
+class SurvivalModel(Model):
+    """A model with survival curves of its own; class probabilities are their differences at `cuts_days` (K − 1,)."""
+
+    cuts_days: Array
+    n_classes: int
+
+    @abstractmethod
+    def risk_and_survival(self, inputs: Array) -> tuple[Array, Callable[[Array], Array]]:
+        """Risk (m,), and S at given days, (m, days)."""
+
+    def predict(self, inputs: Array, horizons_days: Array) -> Prediction:
+        """Probabilities where the endpoint has classes; curves where horizons are given."""
+        risk, survival = self.risk_and_survival(inputs)
+        curves = survival(horizons_days) if len(horizons_days) else None
+        if not self.n_classes:
+            return Prediction(risk, None, curves)
+        # A time equal to a cut belongs to the longer class: the shorter one is T < cut.
+        alive = survival(np.nextafter(self.cuts_days, 0))
+        edges = np.hstack([np.ones((len(alive), 1)), alive, np.zeros((len(alive), 1))])
+        return Prediction(risk, -np.diff(edges, axis=1), curves)
+
+
 class Head(ABC):
     """A way from inputs to a risk. `name` is the word used everywhere; `kinds` the endpoints it serves."""
 
@@ -79,10 +112,10 @@ class Head(ABC):
         """The grid that inner validation chooses from; the first is taken where nothing can be chosen."""
 
     @abstractmethod
-    def _fit_predict(self, tasks: list[Task]) -> list[Prediction]: ...
+    def _fit(self, tasks: list[Task]) -> Sequence[Model]: ...
 
-    def fit_predict(self, tasks: list[Task]) -> list[Prediction]:
-        """One prediction per task. A kind that the head does not serve is a ConfigError."""
+    def fit(self, tasks: list[Task]) -> list[Model]:
+        """One model per task. A kind that the head does not serve is a ConfigError."""
         unserved = {task.kind for task in tasks} - self.kinds
         if unserved:
             raise ConfigError(
@@ -91,38 +124,34 @@ class Head(ABC):
                 "Use another head",
             )
         with threadpool_limits(1):  # thousands of tiny fits: threads would only wait for each other
-            predictions = self._fit_predict(tasks)
-        broken = sum(not np.isfinite(prediction.risk).all() for prediction in predictions)
+            return list(self._fit(tasks))
+
+    def fit_predict(self, tasks: list[Task]) -> list[Prediction]:
+        """One prediction of a task's `test_inputs` per task."""
+        models = self.fit(tasks)
+        with threadpool_limits(1):
+            return self.predict(models, tasks)
+
+    def predict(self, models: Sequence[Model], tasks: Sequence[Task]) -> list[Prediction]:
+        """Each model on its task's `test_inputs`; a risk that is not finite is a TrainingError."""
+        found = [model.predict(task.test_inputs, task.horizons_days) for model, task in zip(models, tasks, strict=True)]
+        broken = sum(not np.isfinite(prediction.risk).all() for prediction in found)
         if broken:
             raise TrainingError(f"head {self.name}", f"{broken} of {len(tasks)} fits are not finite", "Shrink more")
-        return predictions
+        return found
 
 
 class OneByOne(Head):
     """A head that fits its tasks one after the other."""
 
     @abstractmethod
-    def _fit_one(self, task: Task) -> Prediction: ...
+    def _fit_one(self, task: Task) -> Model: ...
 
-    def _fit_predict(self, tasks: list[Task]) -> list[Prediction]:
+    def _fit(self, tasks: list[Task]) -> list[Model]:
         return [self._fit_one(task) for task in tasks]
 
 
 class SurvivalHead(OneByOne):
-    """A head with survival curves of its own; class probabilities are their differences at the cuts."""
+    """A head whose models have survival curves of their own."""
 
     kinds: ClassVar[frozenset[str]] = frozenset({"classes", "time"})
-
-    @abstractmethod
-    def _fit_survival(self, task: Task) -> tuple[Array, Callable[[Array], Array]]:
-        """Risk (m,) of the test rows, and their S at given days, (m, days)."""
-
-    def _fit_one(self, task: Task) -> Prediction:
-        risk, survival = self._fit_survival(task)
-        curves = survival(task.horizons_days) if len(task.horizons_days) else None
-        if task.kind == "time":
-            return Prediction(risk, None, curves)
-        # A time equal to a cut belongs to the longer class: the shorter one is T < cut.
-        alive = survival(np.nextafter(task.cuts_days, 0))
-        edges = np.hstack([np.ones((len(alive), 1)), alive, np.zeros((len(alive), 1))])
-        return Prediction(risk, -np.diff(edges, axis=1), curves)

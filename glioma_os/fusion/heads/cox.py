@@ -6,15 +6,30 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from glioma_os.fusion.heads.contract import Setting, SurvivalHead, Task
+from glioma_os.fusion.heads.contract import Setting, SurvivalHead, SurvivalModel, Task
 from glioma_os.records import Array
-from glioma_os.survival.curves import breslow_log_hazard, breslow_survival
+from glioma_os.survival.curves import Baseline
 from glioma_os.survival.likelihoods import fit_cox
 
 
 @dataclass(frozen=True)
+class CoxModel(SurvivalModel):
+    """Coefficients (d,) and Breslow's baseline hazard. Risk is the log-hazard."""
+
+    beta: Array
+    baseline: Baseline
+    cuts_days: Array
+    n_classes: int
+
+    def risk_and_survival(self, inputs: Array) -> tuple[Array, Callable[[Array], Array]]:
+        """Log-hazard and exp(−H₀(t)·e^risk)."""
+        risk = inputs @ self.beta
+        return risk, lambda days: self.baseline.survival(risk, days)
+
+
+@dataclass(frozen=True)
 class Cox(SurvivalHead):
-    """Risk is the log-hazard; curves by Breslow's baseline."""
+    """`l2`: ridge penalties, l2/2·|β|²."""
 
     name: ClassVar[str] = "cox"
     l2: tuple[float, ...] = (10.0, 1.0, 100.0)
@@ -23,11 +38,8 @@ class Cox(SurvivalHead):
         """One per penalty."""
         return [{"l2": value} for value in self.l2]
 
-    def _fit_survival(self, task: Task) -> tuple[Array, Callable[[Array], Array]]:
+    def _fit_one(self, task: Task) -> CoxModel:
         beta = fit_cox(task.inputs, task.time, task.event, task.setting["l2"], task.setting.get("l1", 0.0))
-        known, risk = task.inputs @ beta, task.test_inputs @ beta
-
-        def survival(days: Array) -> Array:
-            return breslow_survival(breslow_log_hazard(task.time, task.event, known, days), risk)
-
-        return risk, survival
+        return CoxModel(
+            beta, Baseline.fit(task.time, task.event, task.inputs @ beta), task.cuts_days, task.n_classes
+        )

@@ -7,14 +7,27 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
-from glioma_os.fusion.heads.contract import Setting, SurvivalHead, Task
+from glioma_os.fusion.heads.contract import Setting, SurvivalHead, SurvivalModel, Task
 from glioma_os.records import Array
-from glioma_os.survival.parametric import fit_discrete_hazard
+from glioma_os.survival.parametric import DiscreteHazard, fit_discrete_hazard
+
+
+@dataclass(frozen=True)
+class DiscreteHazardModel(SurvivalModel):
+    """Risk is the log-odds that x adds to the hazard of every interval."""
+
+    model: DiscreteHazard
+    cuts_days: Array
+    n_classes: int
+
+    def risk_and_survival(self, inputs: Array) -> tuple[Array, Callable[[Array], Array]]:
+        """The linear predictor, and the curve of the intervals' hazards."""
+        return inputs @ self.model.beta, partial(self.model.survival, inputs)
 
 
 @dataclass(frozen=True)
 class Discrete(SurvivalHead):
-    """Risk is the log-odds that x adds to the hazard of every interval. `intervals` hold equally many deaths."""
+    """`intervals` hold equally many deaths; `l2`: ridge penalties, l2/2·|β|²."""
 
     name: ClassVar[str] = "discrete_hazard"
     intervals: int = 8
@@ -24,6 +37,6 @@ class Discrete(SurvivalHead):
         """One per penalty."""
         return [{"l2": value} for value in self.l2]
 
-    def _fit_survival(self, task: Task) -> tuple[Array, Callable[[Array], Array]]:
+    def _fit_one(self, task: Task) -> DiscreteHazardModel:
         model = fit_discrete_hazard(task.inputs, task.time, task.event, self.intervals, task.setting["l2"])
-        return task.test_inputs @ model.beta, partial(model.survival, task.test_inputs)
+        return DiscreteHazardModel(model, task.cuts_days, task.n_classes)

@@ -5,9 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 
-from glioma_os.fusion.heads.contract import OneByOne, Prediction, Setting, Task
+from glioma_os.fusion.heads.contract import Model, OneByOne, Prediction, Setting, Task
+from glioma_os.records import Array
+
+
+@dataclass(frozen=True)
+class LogisticModel(Model):
+    """Coefficients (K, d) and intercepts (K,) of the classes `present`; one row where there are two of them."""
+
+    coefficients: Array
+    intercepts: Array
+    present: Array
+    n_classes: int
+
+    def predict(self, inputs: Array, horizons_days: Array) -> Prediction:
+        """Class probabilities; no curves."""
+        scores = inputs @ self.coefficients.T + self.intercepts
+        if len(self.coefficients) == 1:
+            upper = expit(scores[:, 0])
+            probabilities = np.column_stack([1 - upper, upper])
+        else:
+            probabilities = softmax(scores, axis=1)
+        return Prediction.of_classes(probabilities, self.present, self.n_classes)
 
 
 @dataclass(frozen=True)
@@ -23,8 +46,8 @@ class Logistic(OneByOne):
         """One per penalty."""
         return [{"inverse_l2": value} for value in self.inverse_l2]
 
-    def _fit_one(self, task: Task) -> Prediction:
+    def _fit_one(self, task: Task) -> LogisticModel:
         inputs, classes, weights = task.labelled()
         model = LogisticRegression(C=task.setting["inverse_l2"], max_iter=self.max_steps)
         model.fit(inputs, classes, weights)
-        return Prediction.of_classes(model.predict_proba(task.test_inputs), model.classes_, task.n_classes)
+        return LogisticModel(model.coef_, model.intercept_, model.classes_, task.n_classes)

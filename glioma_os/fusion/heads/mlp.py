@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from scipy.special import expit, softmax
 
 from glioma_os.errors import ConfigError
-from glioma_os.fusion.heads.contract import Head, Prediction, Setting, Task
+from glioma_os.fusion.heads.contract import Head, Model, Prediction, Setting, Task
 from glioma_os.records import Array, FusionBatch
 
 if TYPE_CHECKING:
@@ -82,6 +83,25 @@ def _quiet_on_one_thread() -> Iterator[None]:
 
 
 @dataclass(frozen=True)
+class MLPModel(Model):
+    """Weights and biases of both layers, in the precision they were trained in."""
+
+    first: Array
+    first_bias: Array
+    last: Array
+    last_bias: Array
+    n_classes: int
+
+    def predict(self, inputs: Array, horizons_days: Array) -> Prediction:
+        """Log-hazard for the time to death, else class probabilities; no curves."""
+        scores = np.asarray(inputs, self.first.dtype) @ self.first.T + self.first_bias
+        outputs = ((scores * expit(scores)) @ self.last.T + self.last_bias).astype(float)
+        if not self.n_classes:
+            return Prediction(outputs[:, 0])
+        return Prediction.of_classes(softmax(outputs, axis=1), np.arange(self.n_classes), self.n_classes)
+
+
+@dataclass(frozen=True)
 class MLP(Head):
     """One hidden layer; cross-entropy for classes, Cox's partial likelihood for the time to death, full batch."""
 
@@ -107,34 +127,30 @@ class MLP(Head):
         """One per weight decay."""
         return [{"weight_decay": value} for value in self.weight_decay]
 
-    def _fit_predict(self, tasks: list[Task]) -> list[Prediction]:
+    def _fit(self, tasks: list[Task]) -> list[MLPModel]:
         if len({task.n_classes for task in tasks}) > 1:
             raise ConfigError("head mlp", "tasks of different class counts in one call", "Call once per endpoint")
         starts = range(0, len(tasks), self.members_at_once)
         return [found for start in starts for found in self._fit_program(tasks[start : start + self.members_at_once])]
 
-    def _fit_program(self, tasks: list[Task]) -> list[Prediction]:
+    def _fit_program(self, tasks: list[Task]) -> list[MLPModel]:
         blocks = [tasks[start : start + self.members_a_block] for start in range(0, len(tasks), self.members_a_block)]
-        networks = self._trained(blocks)
         return [
-            found for network, block in zip(networks, blocks, strict=True) for found in self._predicted(network, block)
+            model
+            for network, block in zip(self._trained(blocks), blocks, strict=True)
+            for model in self._models(network, block)
         ]
 
-    def _predicted(self, network: BatchedMLP, tasks: list[Task]) -> list[Prediction]:
-        import torch
-
-        tests = torch.from_numpy(_stacked([task.test_inputs for task in tasks])).to(_precision(tasks))
-        with torch.no_grad():
-            outputs = network.cpu()(tests).double()
-        if tasks[0].kind == "time":
-            return [
-                Prediction(out[: len(task.test_inputs), 0].numpy()) for task, out in zip(tasks, outputs, strict=True)
-            ]
-        present = np.arange(tasks[0].n_classes)
+    def _models(self, network: BatchedMLP, tasks: list[Task]) -> list[MLPModel]:
+        parts = (network.first_weight, network.first_bias, network.last_weight, network.last_bias)
+        first, first_bias, last, last_bias = (part.detach().cpu().numpy() for part in parts)
         return [
-            Prediction.of_classes(out[: len(task.test_inputs)].softmax(-1).numpy(), present, task.n_classes)
-            for task, out in zip(tasks, outputs, strict=True)
-        ]
+            MLPModel(
+                first[k, :, : task.inputs.shape[1]].copy(), first_bias[k, :, 0].copy(), last[k].copy(),
+                last_bias[k, :, 0].copy(), task.n_classes,
+            )
+            for k, task in enumerate(tasks)
+        ]  # fmt: skip
 
     def _batch(self, tasks: list[Task]) -> FusionBatch:
         """Rows in falling time, padding last, as the Cox objective needs them."""

@@ -5,14 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
-from glioma_os.fusion.heads.contract import OneByOne, Prediction, Setting, Task
+from glioma_os.fusion.heads.contract import Model, OneByOne, Prediction, Setting, Task
+from glioma_os.fusion.trees import Trees
+from glioma_os.records import Array
+
+
+@dataclass(frozen=True)
+class RandomForestModel(Model):
+    """Trees, and the class shares (nodes, K) of the classes `present` at each of their nodes."""
+
+    trees: Trees
+    shares: Array
+    present: Array
+    n_classes: int
+
+    def predict(self, inputs: Array, horizons_days: Array) -> Prediction:
+        """Class probabilities: the mean over the trees of their leaves' shares; no curves."""
+        probabilities = self.shares[self.trees.leaves(inputs)].mean(axis=1)
+        return Prediction.of_classes(probabilities, self.present, self.n_classes)
 
 
 @dataclass(frozen=True)
 class RandomForest(OneByOne):
-    """Leaves hold many patients: with about a hundred of them, deep trees learn names."""
+    """Leaves hold many patients: with about a hundred of them, deep trees overfit to single patients."""
 
     name: ClassVar[str] = "random_forest"
     kinds: ClassVar[frozenset[str]] = frozenset({"classes"})
@@ -23,9 +41,11 @@ class RandomForest(OneByOne):
         """One per leaf size."""
         return [{"min_leaf": value} for value in self.min_leaf]
 
-    def _fit_one(self, task: Task) -> Prediction:
+    def _fit_one(self, task: Task) -> RandomForestModel:
         inputs, classes, weights = task.labelled()
-        model = RandomForestClassifier(
+        forest = RandomForestClassifier(
             self.trees, min_samples_leaf=task.setting["min_leaf"], n_jobs=1, random_state=task.seed
         ).fit(inputs, classes, weights)
-        return Prediction.of_classes(model.predict_proba(task.test_inputs), model.classes_, task.n_classes)
+        counts = np.concatenate([tree.tree_.value[:, 0, :] for tree in forest.estimators_])
+        shares = counts / counts.sum(axis=1, keepdims=True)
+        return RandomForestModel(Trees.of(forest.estimators_), shares, forest.classes_, task.n_classes)

@@ -9,7 +9,8 @@ from typing import ClassVar
 import numpy as np
 from sklearn.ensemble import RandomForestRegressor
 
-from glioma_os.fusion.heads.contract import Setting, SurvivalHead, Task
+from glioma_os.fusion.heads.contract import Setting, SurvivalHead, SurvivalModel, Task
+from glioma_os.fusion.trees import Trees
 from glioma_os.records import Array
 
 
@@ -22,11 +23,42 @@ def log_rank_scores(time: Array, event: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class SurvivalForest(SurvivalHead):
-    """Survival ensemble (Hothorn 2006): a test row's hazard is that of the training rows that share its leaves.
+class SurvivalForestModel(SurvivalModel):
+    """Trees, and the training rows in rising time: days, death, and the leaf (rows, trees) each falls into.
 
-    Risk is ensemble mortality, the hazard summed over the training deaths' times (Ishwaran 2008).
+    A new row's hazard is that of the training rows that share its leaves (Hothorn 2006). Risk is ensemble mortality,
+    the hazard summed over the training deaths' times (Ishwaran 2008).
     """
+
+    trees: Trees
+    time: Array
+    died: Array
+    leaves: Array
+    cuts_days: Array
+    n_classes: int
+
+    def risk_and_survival(self, inputs: Array) -> tuple[Array, Callable[[Array], Array]]:
+        """Ensemble mortality, and exp(−Nelson–Aalen hazard) of the neighbours."""
+        found = self.trees.leaves(inputs)
+        near = np.zeros((len(found), len(self.leaves)))
+        for tree in range(self.leaves.shape[1]):
+            together = found[:, tree, None] == self.leaves[None, :, tree]
+            near += together / together.sum(axis=1, keepdims=True)
+        first = np.searchsorted(self.time, self.time, side="left")
+        at_risk = near[:, ::-1].cumsum(axis=1)[:, ::-1][:, first]
+        steps = np.divide(near * self.died, at_risk, out=np.zeros_like(near), where=at_risk > 1e-9)
+        hazard = np.column_stack([np.zeros(len(near)), steps.cumsum(axis=1)])
+
+        def survival(days: Array) -> Array:
+            return np.exp(-hazard[:, np.searchsorted(self.time, days, side="right")])
+
+        own_deaths = np.searchsorted(self.time, self.time[self.died > 0], side="right")
+        return hazard[:, own_deaths].sum(axis=1), survival
+
+
+@dataclass(frozen=True)
+class SurvivalForest(SurvivalHead):
+    """Trees on log-rank scores."""
 
     name: ClassVar[str] = "survival_forest"
     trees: int = 64
@@ -36,24 +68,14 @@ class SurvivalForest(SurvivalHead):
         """One per leaf size."""
         return [{"min_leaf": value} for value in self.min_leaf]
 
-    def _fit_survival(self, task: Task) -> tuple[Array, Callable[[Array], Array]]:
+    def _fit_one(self, task: Task) -> SurvivalForestModel:
         event = np.asarray(task.event, float)
         forest = RandomForestRegressor(
             self.trees, min_samples_leaf=task.setting["min_leaf"], max_features=0.5, n_jobs=1, random_state=task.seed
         ).fit(task.inputs, log_rank_scores(task.time, event))
-        own, theirs = forest.apply(task.inputs), forest.apply(task.test_inputs)
-        near = np.zeros((len(theirs), len(own)))
-        for tree in range(self.trees):
-            together = theirs[:, tree, None] == own[None, :, tree]
-            near += together / together.sum(axis=1, keepdims=True)
+        trees = Trees.of(forest.estimators_)
         order = np.argsort(task.time, kind="stable")
-        time, died, near = task.time[order], event[order], near[:, order]
-        first = np.searchsorted(time, time, side="left")
-        at_risk = near[:, ::-1].cumsum(axis=1)[:, ::-1][:, first]
-        steps = np.divide(near * died, at_risk, out=np.zeros_like(near), where=at_risk > 1e-9)
-        hazard = np.column_stack([np.zeros(len(near)), steps.cumsum(axis=1)])
-
-        def survival(days: Array) -> Array:
-            return np.exp(-hazard[:, np.searchsorted(time, days, side="right")])
-
-        return hazard[:, np.searchsorted(time, time[died > 0], side="right")].sum(axis=1), survival
+        return SurvivalForestModel(
+            trees, np.asarray(task.time, float)[order], event[order], trees.leaves(task.inputs)[order],
+            task.cuts_days, task.n_classes,
+        )  # fmt: skip

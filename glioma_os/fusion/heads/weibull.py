@@ -7,14 +7,27 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
-from glioma_os.fusion.heads.contract import Setting, SurvivalHead, Task
+from glioma_os.fusion.heads.contract import Setting, SurvivalHead, SurvivalModel, Task
 from glioma_os.records import Array
-from glioma_os.survival.parametric import fit_weibull
+from glioma_os.survival.parametric import Weibull, fit_weibull
+
+
+@dataclass(frozen=True)
+class WeibullModel(SurvivalModel):
+    """Risk is minus the predicted mean of log T."""
+
+    model: Weibull
+    cuts_days: Array
+    n_classes: int
+
+    def risk_and_survival(self, inputs: Array) -> tuple[Array, Callable[[Array], Array]]:
+        """Minus the linear predictor, and the Weibull curve."""
+        return -(inputs @ self.model.beta), partial(self.model.survival, inputs)
 
 
 @dataclass(frozen=True)
 class WeibullAFT(SurvivalHead):
-    """Risk is minus the predicted mean of log T."""
+    """`l2`: ridge penalties, l2/2·|β|²."""
 
     name: ClassVar[str] = "weibull"
     l2: tuple[float, ...] = (10.0, 1.0, 100.0)
@@ -23,6 +36,6 @@ class WeibullAFT(SurvivalHead):
         """One per penalty."""
         return [{"l2": value} for value in self.l2]
 
-    def _fit_survival(self, task: Task) -> tuple[Array, Callable[[Array], Array]]:
+    def _fit_one(self, task: Task) -> WeibullModel:
         model = fit_weibull(task.inputs, task.time, task.event, task.setting["l2"])
-        return -(task.test_inputs @ model.beta), partial(model.survival, task.test_inputs)
+        return WeibullModel(model, task.cuts_days, task.n_classes)

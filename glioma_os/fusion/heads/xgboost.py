@@ -3,14 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from functools import cached_property
+from typing import Any, ClassVar
 
 import numpy as np
 
-from glioma_os.fusion.heads.contract import OneByOne, Prediction, Setting, Task
+from glioma_os.fusion.heads.contract import Model, OneByOne, Prediction, Setting, Task
+from glioma_os.records import Array
 
-if TYPE_CHECKING:
-    from glioma_os.records import Array
+
+@dataclass(frozen=True)
+class XGBoostModel(Model):
+    """`booster`: the model's own bytes (n,) uint8; `present`: the classes it knows, empty for the time to death."""
+
+    booster: Array
+    present: Array
+    n_classes: int
+
+    @cached_property
+    def _loaded(self) -> Any:
+        import xgboost  # 0.3 s, and only this head needs it
+
+        return xgboost.Booster({"nthread": 1}, model_file=bytearray(self.booster.tobytes()))
+
+    def predict(self, inputs: Array, horizons_days: Array) -> Prediction:
+        """Log-hazard for the time to death, else class probabilities; no curves."""
+        import xgboost
+
+        margin = self._loaded.predict(xgboost.DMatrix(inputs), output_margin=True).astype(float)
+        if not self.n_classes:
+            return Prediction(margin)
+        if len(self.present) == 2:
+            upper = 1 / (1 + np.exp(-margin))
+            probabilities = np.column_stack([1 - upper, upper])
+        else:
+            power = np.exp(margin - margin.max(axis=1, keepdims=True))
+            probabilities = power / power.sum(axis=1, keepdims=True)
+        return Prediction.of_classes(probabilities, self.present, self.n_classes)
 
 
 @dataclass(frozen=True)
@@ -28,23 +57,22 @@ class XGBoost(OneByOne):
         """One per tree depth."""
         return [{"depth": value} for value in self.depth]
 
-    def _fit_one(self, task: Task) -> Prediction:
+    def _fit_one(self, task: Task) -> XGBoostModel:
         if task.kind == "time":
             signed = np.where(task.event, task.time, -task.time)  # XGBoost's sign for a censored time
-            return Prediction(self._margin(task, task.inputs, signed, None, {"objective": "survival:cox"}))
+            booster = self._booster(task, task.inputs, signed, None, {"objective": "survival:cox"})
+            return XGBoostModel(booster, np.empty(0, int), 0)
         inputs, classes, weights = task.labelled()
         present, labels = np.unique(classes, return_inverse=True)
-        if len(present) == 2:
-            upper = 1 / (1 + np.exp(-self._margin(task, inputs, labels, weights, {"objective": "binary:logistic"})))
-            return Prediction.of_classes(np.column_stack([1 - upper, upper]), present, task.n_classes)
-        margin = self._margin(task, inputs, labels, weights, {"objective": "multi:softprob", "num_class": len(present)})
-        power = np.exp(margin - margin.max(axis=1, keepdims=True))
-        return Prediction.of_classes(power / power.sum(axis=1, keepdims=True), present, task.n_classes)
+        objective: dict[str, Any] = {"objective": "binary:logistic"}
+        if len(present) > 2:
+            objective = {"objective": "multi:softprob", "num_class": len(present)}
+        return XGBoostModel(self._booster(task, inputs, labels, weights, objective), present, task.n_classes)
 
-    def _margin(
+    def _booster(
         self, task: Task, inputs: Array, labels: Array, weights: Array | None, objective: dict[str, Any]
     ) -> Array:
-        import xgboost  # 0.3 s, and only this head needs it
+        import xgboost
 
         parameters = {
             **objective,
@@ -56,4 +84,4 @@ class XGBoost(OneByOne):
             "verbosity": 0,
         }
         model = xgboost.train(parameters, xgboost.DMatrix(inputs, labels, weight=weights), self.rounds)
-        return model.predict(xgboost.DMatrix(task.test_inputs), output_margin=True).astype(float)
+        return np.frombuffer(model.save_raw("ubj"), np.uint8)
