@@ -169,7 +169,8 @@ def calibration_curve(
         raise DataError("calibration curve", f"no death by day {horizon_days:g}", "Use a later horizon")
     score = _log_minus_log(risk)
     knots = quantile_knots(score)
-    grid = np.linspace(*np.quantile(np.asarray(risk, float), [0.025, 0.975]), points)
+    lowest, highest = np.quantile(np.asarray(risk, float), [0.025, 0.975])
+    grid = np.linspace(lowest, highest, points)
     at = _log_minus_log(grid)
     own = _smoothed(score, time, event, knots, np.concatenate([at, score]), horizon_days)
     rng, curves = np.random.default_rng(seed), []
