@@ -9,7 +9,7 @@ from scipy.stats import norm
 
 from glioma_os.errors import DataError, TrainingError
 from glioma_os.records import Array
-from glioma_os.survival.calibration import Reliability
+from glioma_os.survival.calibration import Reliability, wilson
 from glioma_os.survival.curves import breslow_log_hazard, breslow_survival, kaplan_meier
 from glioma_os.survival.ipcw import supported_horizons
 from glioma_os.survival.likelihoods import cox_log_likelihood, fit_cox
@@ -63,14 +63,21 @@ def report_horizon(horizons_days: Array, time: Array) -> float | None:
 
 
 def _risk_by(time: Array, event: Array, horizon_days: float, level: float) -> tuple[float, float, float]:
-    """1 − Kaplan–Meier at the horizon with its log-log interval; NaN where the follow-up ends before it."""
+    """1 − Kaplan–Meier at the horizon with its log-log interval; NaN where the follow-up ends before it.
+
+    Where everybody or nobody died the log-log interval has no width: Wilson's stands in, of the deaths or of those
+    still at risk at the horizon.
+    """
     curve = kaplan_meier(time, event, level)
-    place = int(np.searchsorted(curve.times, horizon_days, side="right")) - 1
-    if place < 0:
-        return 0.0, 0.0, 0.0
     if curve.times[-1] < horizon_days and curve.survival[-1] > 0:
         return float("nan"), float("nan"), float("nan")
-    return 1 - float(curve.survival[place]), 1 - float(curve.high[place]), 1 - float(curve.low[place])
+    place = int(np.searchsorted(curve.times, horizon_days, side="right")) - 1
+    risk = 1 - float(curve.survival[place]) if place >= 0 else 0.0
+    if 0 < risk < 1:
+        return risk, 1 - float(curve.high[place]), 1 - float(curve.low[place])
+    n = np.sum(event) if risk == 1 else np.sum(np.asarray(time) >= horizon_days)
+    low, high = wilson(np.array([risk * n]), np.array([n]), level)
+    return risk, float(low[0]), float(high[0])
 
 
 def observed_expected(

@@ -1,4 +1,4 @@
-"""What the report says to a hostile reviewer, and the checklists."""
+"""What the report answers a reviewer."""
 
 import re
 from dataclasses import replace
@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 from glioma_os.fusion.scores import Score
-from glioma_os.reporting.checklists import CLAIM, OPEN, TRIPOD_AI, checklist_text, filled, known_facts, model_card
 from glioma_os.reporting.estimates import SEPARATED
 from glioma_os.reporting.judgement import judgement, of_configuration, rows_of, subgroup_rows
 from glioma_os.reporting.sample_size import parameters_of, training_patients
@@ -17,13 +16,6 @@ from glioma_os.survival.sample_size import binary_criteria, r_squared_of_auc
 from glioma_os.survival.stratified import stratified_delong
 
 AGE = ["logistic", "age"]
-SUMMARY = {
-    "validation": {"clinical": "age", "repeats": 2, "folds": 5, "inner_folds": 3, "replicates": 100, "components": [4],
-                   "scaling": "standard", "combat": {"enabled": False}},
-    "endpoint": {"kind": "classes", "cuts_days": [300], "name": "binary_300"}, "excluded": {"no features": 3},
-    "cohort": "made_up", "cases_read": 83, "patients": 80, "deaths": 70, "leak_policy": "strict", "configurations": 9,
-    "settings_tried": 30, "undetermined": 2.0, "seen_by_pretraining": 4,
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -119,15 +111,3 @@ def test_subgroups_too_small_are_said_so():
     lines = [dict(subgroup="a", n="30", deaths="20", value="0.61", low="0.5", high="0.7"),
              dict(subgroup="b", n="5", deaths="2", value="nan", low="nan", high="nan")]  # fmt: skip
     assert subgroup_rows(lines) == [("a", 30, 20, "0.61 [0.50, 0.70]"), ("b", 5, 2, "too few")]
-
-
-def test_every_fact_a_checklist_asks_for_is_known_and_the_rest_is_marked():
-    facts = known_facts(SUMMARY, "AUC .8", "t1c, flair", "0.1")
-    for items in (TRIPOD_AI, CLAIM):
-        assert {item.answer for item in items} - {""} <= set(facts)
-        assert len({item.number for item in items}) == len(items)
-    answers = [answer for _, _, answer in filled(TRIPOD_AI, facts)]
-    assert 0 < answers.count(OPEN) < len(answers) and "AUC .8" in answers
-    text = checklist_text("Demo", facts)
-    assert f"{answers.count(OPEN)} of {len(answers)} items open" in text and "3 no features" in text
-    assert "Not a device" in model_card("Demo", facts, "Not a device")

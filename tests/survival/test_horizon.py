@@ -57,7 +57,10 @@ def test_too_short_a_follow_up_and_no_deaths_are_refused():
         with pytest.raises(DataError, match="no death"):
             measure(time, np.zeros(400, bool), risk, HORIZON)
     early = observed_expected(np.array([400.0, 500.0]), np.ones(2, bool), np.array([0.2, 0.2]), HORIZON)
-    assert (early.observed, early.low, early.high) == (0, 0, 0)
+    late = observed_expected(np.array([100.0, 200.0]), np.ones(2, bool), np.array([0.5, 0.5]), HORIZON)
+    for found, deaths, expected in ((early, 0, 0.2), (late, 2, 0.5)):
+        low, high = wilson(np.array([deaths]), np.array([2]))
+        assert np.allclose(found[2:], [deaths / 2 / expected, low[0] / expected, high[0] / expected])
 
 
 def test_slope_and_interval_equal_statsmodels():
