@@ -13,7 +13,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from glioma_os.records import Array
+from glioma_os.survival.calibration import Reliability
 from glioma_os.survival.curves import kaplan_meier
+from glioma_os.survival.horizon import CalibrationCurve
+from glioma_os.survival.instability import instability as measure_instability
 
 INK, MUTED, BLUE, RED, GREEN, AMBER = "#1d2733", "#7b8794", "#1f6f9f", "#b4432f", "#3b8254", "#c98a1b"
 P = ParamSpec("P")
@@ -47,15 +50,17 @@ def _styled(draw: Callable[P, str]) -> Callable[P, str]:
 
 
 @_styled
-def km_by_risk(time: Array, event: Array, risk: Array, p_value: float, title: str) -> str:
-    """Kaplan–Meier of the lower and the higher half of predicted risk, with 95 % bands and numbers at risk."""
-    high = risk > np.median(risk)
+def km_by_risk(time: Array, event: Array, high: Array, p_value: float, title: str) -> str:
+    """Kaplan–Meier of the patients with a higher predicted risk, `high` (n,) bool, and of the others, with 95 % bands
+    and numbers at risk. A group without patients is not drawn."""
     figure = _figure(3.6, 3.6)
     axes, table = figure.subplots(2, 1, height_ratios=(5, 1), sharex=True)
     limit = float(np.percentile(time, 97)) / DAYS_PER_MONTH
     step = max(6, 6 * round(limit / 36))
     ticks = np.arange(0, limit + step, step)
     for row, (group, name, colour) in enumerate(((~high, "lower risk", BLUE), (high, "higher risk", RED))):
+        if not group.any():
+            continue
         curve = kaplan_meier(time[group], event[group])
         months = np.concatenate([[0], curve.times]) / DAYS_PER_MONTH
         axes.step(months, np.concatenate([[1], curve.survival]), where="post", color=colour, lw=1.8,
@@ -89,22 +94,51 @@ def roc(curves: Sequence[tuple[str, Array, Array, str, str]], title: str) -> str
 
 
 @_styled
-def calibration(predicted: Array, observed: Array, low: Array, high: Array, text: str, title: str) -> str:
-    """Observed against predicted frequency of short survival in bins, Wilson intervals, the ideal as a line."""
+def calibration(
+    bins: Reliability, text: str, title: str, outcome: str = "short survival", curve: CalibrationCurve | None = None
+) -> str:
+    """Observed against predicted risk of the outcome: groups with their intervals, the ideal as a line, and the
+    smooth calibration curve with its band where there is one."""
     figure = _figure(3.6, 3.6)
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color=MUTED, lw=0.8, ls=":")
-    axes.errorbar(predicted, observed, yerr=[np.maximum(observed - low, 0), np.maximum(high - observed, 0)],
-                  color=BLUE, fmt="o", lw=1.2, capsize=2, ms=5)  # fmt: skip
+    if curve is not None:
+        axes.plot(curve.predicted, curve.observed, color=BLUE, lw=1.6)
+        axes.fill_between(curve.predicted, curve.low, curve.high, color=BLUE, alpha=0.13, lw=0)
+    below, above = np.maximum(bins.observed - bins.low, 0), np.maximum(bins.high - bins.observed, 0)
+    axes.errorbar(bins.predicted, bins.observed, yerr=[below, above], color=BLUE, fmt="o", lw=1.2, capsize=2, ms=5)
     axes.text(0.03, 0.97, text, va="top", fontsize=8)
-    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="predicted probability of short survival",
+    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel=f"predicted probability of {outcome}",
              ylabel="observed frequency", title=title)  # fmt: skip
     return _svg(figure)
 
 
 @_styled
-def decision(thresholds: Array, model: Array, by_age: Array, treat_all: Array, title: str) -> str:
-    """Net benefit against the threshold probability: of the model, of age alone, of treating all or none."""
+def instability(original: Array, bootstrap: Array, title: str) -> str:
+    """Predictions of bootstrap models (B, n) against the model's own (n,), with each patient's 95 % range and the mean
+    absolute prediction error (Riley & Collins 2023)."""
+    found = measure_instability(original, bootstrap)
+    figure = _figure(3.6, 3.6)
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color=MUTED, lw=0.8, ls=":")
+    # Thousands of dots as vectors would make the page heavy: they are drawn as pixels.
+    axes.plot(np.broadcast_to(original, bootstrap.shape).ravel(), np.ravel(bootstrap), ".", color=MUTED, ms=1.5,
+              alpha=0.25, mew=0, rasterized=True)  # fmt: skip
+    order = np.argsort(original, kind="stable")
+    axes.fill_between(original[order], found.low[order], found.high[order], color=BLUE, alpha=0.2, lw=0)
+    text = f"MAPE {found.average_error:.3f}\n{len(bootstrap)} bootstrap models, n = {len(original)}"
+    axes.text(0.03, 0.97, text, va="top", fontsize=8)
+    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="prediction of the model",
+             ylabel="predictions of the bootstrap models", title=title)  # fmt: skip
+    return _svg(figure)
+
+
+@_styled
+def decision(
+    thresholds: Array, model: Array, by_age: Array, treat_all: Array, title: str, outcome: str = "short survival"
+) -> str:
+    """Net benefit against the threshold probability of the outcome: of the model, of age alone, of treating all or
+    none; a gap where it is undefined (NaN)."""
     figure = _figure(3.6, 3.6)
     axes = figure.subplots()
     axes.axhline(0, color=MUTED, lw=0.8, ls=":", label="treat none")
@@ -114,8 +148,8 @@ def decision(thresholds: Array, model: Array, by_age: Array, treat_all: Array, t
         (model, BLUE, "model"),
     ):
         axes.plot(thresholds, values, color=colour, lw=1.6, label=label)
-    top = float(max(model.max(), treat_all.max(), by_age.max()))
-    axes.set(ylim=(-0.1, top * 1.1 + 0.02), xlabel="threshold probability of short survival", ylabel="net benefit",
+    top = float(np.nanmax([model, treat_all, by_age]))
+    axes.set(ylim=(-0.1, top * 1.1 + 0.02), xlabel=f"threshold probability of {outcome}", ylabel="net benefit",
              title=title)  # fmt: skip
     axes.legend(frameon=False, fontsize=8)
     return _svg(figure)

@@ -1,4 +1,4 @@
-"""What a hostile reviewer asks of one configuration: paired tests, calibration, enough patients?"""
+"""What a reviewer asks of one configuration: paired tests, calibration, sample size."""
 
 from __future__ import annotations
 
@@ -10,18 +10,42 @@ import pandas as pd
 from glioma_os.errors import GliomaError
 from glioma_os.fusion.scores import Score
 from glioma_os.records import Array
+from glioma_os.reporting.estimates import (
+    observed_expected_of_classes,
+    ratio_text,
+    recalibration_text,
+    survival_calibration_text,
+)
+from glioma_os.reporting.sample_size import binary_text, parameters_of, survival_text, training_patients
 from glioma_os.survival.calibration import d_calibration, recalibration
-from glioma_os.survival.delong import delong
+from glioma_os.survival.horizon import calibration_curve, calibration_slope, observed_expected, report_horizon
 from glioma_os.survival.resampling import nadeau_bengio
-from glioma_os.survival.sample_size import r_squared_of_auc, riley_patients
+from glioma_os.survival.stratified import ranks_within, stratified_delong
+
+
+def rows_of(frame: pd.DataFrame, head: str, block: str) -> pd.DataFrame:
+    """A configuration's predictions: one row per repeat and case, in that order."""
+    own = frame[(frame["head"] == head) & (frame["block"] == block)]
+    return own.sort_values(["repeat", "case_id"], kind="stable", ignore_index=True)
 
 
 def of_configuration(frame: pd.DataFrame, head: str, block: str) -> pd.DataFrame:
-    """Its predictions, the mean over repeats of each case; `cls` the class in the first repeat."""
-    own = frame[(frame["head"] == head) & (frame["block"] == block)]
-    numbers = [c for c in own.columns if c.startswith(("p_class", "alive_"))] + ["risk", "time_days", "event"]
+    """Its predictions by case, the mean over repeats; `cls` the class in the first repeat.
+
+    `rank` in (0, 1) is the share of the same outer fold with a lower risk: the risks themselves, from models of
+    different folds, are not on one scale. Probabilities and survival curves are.
+    """
+    own = rows_of(frame, head, block)
+    own = own.assign(rank=ranks_within(own["risk"].to_numpy(), own.groupby(["repeat", "fold"]).ngroup().to_numpy()))
+    numbers = [c for c in own.columns if c.startswith(("p_class", "alive_"))] + ["rank", "time_days", "event"]
     out = own.groupby("case_id", sort=True)[numbers].mean()
     return out.assign(cls=own[own["repeat"] == own["repeat"].min()].set_index("case_id")["class"])
+
+
+def horizon_of(ours: pd.DataFrame) -> float | None:
+    """The horizon in days that the report judges curves at; None without curves or where follow-up supports none."""
+    days = [float(str(name).removeprefix("alive_")) for name in ours if str(name).startswith("alive_")]
+    return report_horizon(np.array(days), ours["time_days"].to_numpy()) if days else None
 
 
 def _fold_aucs(frame: pd.DataFrame, head: str, block: str) -> Array:
@@ -35,38 +59,70 @@ def _fold_aucs(frame: pd.DataFrame, head: str, block: str) -> Array:
     ])  # fmt: skip
 
 
+def _delong_text(frame: pd.DataFrame, best: Score, age: list[str]) -> str:
+    ours, reference = rows_of(frame, best.head, best.block), rows_of(frame, age[0], age[1])
+    known = (ours["class"] >= 0).to_numpy()
+    short, first, second, repeat, fold = (
+        part[known].to_numpy()
+        for part in (ours["class"] == 0, ours["risk"], reference["risk"], ours["repeat"], ours["fold"])
+    )
+    try:
+        test = stratified_delong(short, first, second, repeat, fold)
+    except GliomaError as fault:
+        return f"not estimable: {fault.problem}"
+    return (
+        f"AUC {test.first:.3f} − {test.second:.3f} = {test.difference:+.3f} [{test.low:+.3f}, {test.high:+.3f}], "
+        f"p = {test.p:.3g} (within outer folds, averaged over repeats)"
+    )
+
+
 def _paired(frame: pd.DataFrame, best: Score, age: list[str]) -> list[tuple[str, str]]:
-    ours, reference = (of_configuration(frame, *key) for key in ((best.head, best.block), (age[0], age[1])))
-    known = ours["cls"] >= 0
-    test = delong((ours["cls"] == 0)[known], ours["risk"][known], reference["risk"][known])
-    lines = [(
-        "DeLong against age", f"AUC {test.first:.3f} − {test.second:.3f} = {test.difference:+.3f} "
-        f"[{test.low:+.3f}, {test.high:+.3f}], p = {test.p:.3g} (risks averaged over repeats)",
-    )]  # fmt: skip
+    lines = [("DeLong test against age", _delong_text(frame, best, age))]
     gaps = _fold_aucs(frame, best.head, best.block) - _fold_aucs(frame, age[0], age[1])
     gaps = gaps[~np.isnan(gaps)]
     if len(gaps) > 1:
-        folds = frame["fold"].nunique()
-        corrected = nadeau_bengio(gaps, len(ours) * (folds - 1) / folds, len(ours) / folds)
+        folds, n = frame["fold"].nunique(), frame["case_id"].nunique()
+        corrected = nadeau_bengio(gaps, n * (folds - 1) / folds, n / folds)
         lines.append((
-            "Fold by fold against age", f"{corrected.mean:+.3f} [{corrected.low:+.3f}, {corrected.high:+.3f}], "
-            f"p = {corrected.p:.3g} (Nadeau–Bengio, {len(gaps)} folds)",
+            "Difference to age by fold", f"{corrected.mean:+.3f} [{corrected.low:+.3f}, {corrected.high:+.3f}], "
+            f"p = {corrected.p:.3g} (corrected resampled t-test, Nadeau & Bengio, {len(gaps)} folds)",
         ))  # fmt: skip
     return lines
 
 
-def _enough(best: Score, prevalence: float, parameters: float) -> str:
-    """The Riley line: patients a model of this size and AUC needs."""
-    if not 0.5 < best.value < 1 or not 0 < prevalence < 1:
-        return f"AUC {best.value:.2f}: no number of patients is enough"
-    needed = riley_patients(max(round(parameters), 1), r_squared_of_auc(best.value, prevalence))
-    return (
-        f"{needed} patients for {max(round(parameters), 1)} parameters at this AUC (Riley 2020, shrinkage .9); "
-        f"{best.n} are here"
-    )
+def _of_two_classes(
+    frame: pd.DataFrame, ours: pd.DataFrame, best: Score, age: list[str], parameters: int | None
+) -> list[tuple[str, str]]:
+    lines = _paired(frame, best, age) if [best.head, best.block] != age else []
+    known = ours[ours["cls"] >= 0]
+    outcome, probability = (known["cls"] == 0).to_numpy(float), known["p_class_0"].to_numpy(float)
+    ratio = ratio_text(observed_expected_of_classes(outcome, probability))
+    lines.append(("Calibration", f"{ratio}, {recalibration_text(recalibration(probability, outcome))}"))
+    if parameters:
+        training = training_patients(rows_of(frame, best.head, best.block))
+        lines.append(("Sample size", binary_text(best.value, outcome, parameters, training)))
+    return lines
 
 
-def _calibrated_curves(ours: pd.DataFrame) -> str | None:
+def _of_times(frame: pd.DataFrame, ours: pd.DataFrame, best: Score, parameters: int | None) -> list[tuple[str, str]]:
+    days = horizon_of(ours)
+    if days is None:
+        return []
+    time, event = ours["time_days"].to_numpy(float), ours["event"].to_numpy() > 0.5
+    risk = 1 - ours[f"alive_{days:g}"].to_numpy(float)
+    try:
+        found, slope = observed_expected(time, event, risk, days), calibration_slope(time, event, risk, days)
+        index = calibration_curve(time, event, risk, days, replicates=0).integrated_index
+        lines = [("Calibration", survival_calibration_text(days, found, slope, index))]
+    except GliomaError as fault:
+        lines = [("Calibration", f"not estimable at {days:g} days: {fault.problem}")]
+    if parameters and best.metric == "c_index":
+        training = training_patients(rows_of(frame, best.head, best.block))
+        lines.append(("Sample size", survival_text(best.value, time, event, days, parameters, training)))
+    return lines
+
+
+def _d_calibration(ours: pd.DataFrame) -> str | None:
     """D-calibration, S(T) read between horizons; beyond the last horizon a patient counts as censored there."""
     columns = [name for name in ours if str(name).startswith("alive_")]
     if len(columns) < 2:
@@ -76,29 +132,27 @@ def _calibrated_curves(ours: pd.DataFrame) -> str | None:
     time = ours["time_days"].to_numpy()
     alive = np.array([np.interp(own, days, curve) for own, curve in zip(time, curves, strict=True)])
     found = d_calibration(alive, (ours["event"].to_numpy() > 0.5) & (time <= days[-1]))
-    return f"D-calibration χ² {found.chi2:.1f}, p = {found.p:.2g} (small p: curves are off)"
+    return f"D-calibration χ² {found.chi2:.1f}, p = {found.p:.2g} (small p: predicted curves do not fit)"
 
 
 def judgement(
-    frame: pd.DataFrame, best: Score, age: list[str], patients_per_parameter: float | None
-) -> list[tuple[str, str]]:
-    """Terms and sentences for the report. What cannot be computed is left out."""
+    frame: pd.DataFrame, best: Score, age: list[str], patients_per_parameter: float | None = None, *,
+    parameters: int | None = None,
+) -> list[tuple[str, str]]:  # fmt: skip
+    """Terms and sentences for the report; what cannot be estimated is said with the reason.
+
+    `parameters`: candidate input columns of the model for the sample size; without it they follow from the training
+    patients per input column of the scarcest fold, and without either there is no such line.
+    """
     ours = of_configuration(frame, best.head, best.block)
+    if parameters is None:
+        parameters = parameters_of(rows_of(frame, best.head, best.block), patients_per_parameter)
     lines: list[tuple[str, str]] = []
-    known = ours[ours["cls"] >= 0]
-    if "p_class_1" in ours and "p_class_2" not in ours and known["cls"].nunique() == 2:
-        if [best.head, best.block] != age:
-            lines += _paired(frame, best, age)
-        happened, chance = (known["cls"] == 0).to_numpy(float), known["p_class_0"].to_numpy(float)
-        try:
-            fit = recalibration(chance, happened)
-            lines.append(("Calibration", f"slope {fit.slope:.2f} (ideal 1), intercept {fit.intercept:+.2f} (ideal 0)"))
-        except GliomaError as fault:
-            lines.append(("Calibration", fault.problem))
-        if patients_per_parameter:
-            parameters = best.n / patients_per_parameter
-            lines.append(("Enough patients?", _enough(best, float(happened.mean()), parameters)))
-    text = _calibrated_curves(ours)
+    if "p_class_0" not in ours:
+        lines = _of_times(frame, ours, best, parameters)
+    elif "p_class_1" in ours and "p_class_2" not in ours and (ours["cls"] >= 0).any():
+        lines = _of_two_classes(frame, ours, best, age, parameters)
+    text = _d_calibration(ours)
     return lines + ([("Survival curves", text)] if text else [])
 
 

@@ -2,62 +2,126 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 import pandas as pd
 
+from glioma_os.errors import DataError, GliomaError
 from glioma_os.fusion.scores import Score
 from glioma_os.records import Array
 from glioma_os.reporting import figures
-from glioma_os.reporting.judgement import of_configuration
+from glioma_os.reporting.estimates import ratio_text, recalibration_text, slope_text
+from glioma_os.reporting.judgement import horizon_of, of_configuration, rows_of
 from glioma_os.reporting.report import HEAD_NAMES, METRIC_NAMES
 from glioma_os.reporting.tables import block_name, bracket
 from glioma_os.survival.bootstrap import METRICS, Sample, bootstrap_weights, interval
 from glioma_os.survival.calibration import recalibration, reliability
 from glioma_os.survival.curves import log_rank
-from glioma_os.survival.utility import decision_curve
+from glioma_os.survival.horizon import calibration_curve, calibration_slope, grouped_calibration, observed_expected
+from glioma_os.survival.stratified import mean_roc
+from glioma_os.survival.utility import censored_decision_curve, decision_curve
 
 THRESHOLDS = np.linspace(0.1, 0.9, 81)
 
 
-def _roc_points(positive: Array, score: Array) -> tuple[Array, Array]:
-    from sklearn.metrics import roc_curve
-
-    x, y, _ = roc_curve(positive, score)
-    return x, y
-
-
-def survival_figures(frame: pd.DataFrame, scores: list[Score], best: Score, age: list[str], clinical: str) -> list[str]:
-    """KM by predicted risk; for two classes also ROC and calibration of the short class."""
+def survival_figures(
+    frame: pd.DataFrame, scores: list[Score], best: Score, age: list[str], clinical: str
+) -> dict[str, str]:
+    """SVG by name. `km` by predicted risk; for two classes `roc`, `calibration` and `decision` of the short class; for
+    a time to event `calibration` and `decision` at the report's horizon."""
     own = of_configuration(frame, best.head, best.block)
-    time_days, event, risk = (own[c].to_numpy(float) for c in ("time_days", "event", "risk"))
-    event = event > 0.5
-    halves = risk > np.median(risk)
-    p = log_rank(time_days, event, halves).p if halves.any() and not halves.all() else float("nan")
+    time_days, event, rank = (own[c].to_numpy(float) for c in ("time_days", "event", "rank"))
+    event, high = event > 0.5, rank > 0.5
     name = f"{HEAD_NAMES[best.head]}, {block_name(best.block, clinical)}"
-    out = [figures.km_by_risk(time_days, event, risk, p, f"Survival by predicted risk\n{name}")]
-    if "p_class_1" not in own or "p_class_2" in own:
+    title = f"Survival by predicted risk\n{name}"
+    out = {"km": figures.km_by_risk(time_days, event, high, _log_rank_p(time_days, event, high), title)}
+    reference = of_configuration(frame, age[0], age[1])
+    if "p_class_0" not in own:
+        return out | _at_horizon(own, reference, name)
+    if "p_class_2" in own or own.loc[own["cls"] >= 0, "cls"].nunique() < 2:
         return out
-    curves = []
-    by_name = {(s.head, s.block): s for s in scores if s.metric == "auc"}
+    out["roc"] = _roc(frame, scores, best, age, clinical)
+    return out | _of_two_classes(own[own["cls"] >= 0], reference, name)
+
+
+def _log_rank_p(time: Array, event: Array, high: Array) -> float:
+    """p value of the log-rank test; NaN where there is one group or nobody died while both were at risk."""
+    try:
+        return log_rank(time, event, high).p
+    except DataError:
+        return float("nan")
+
+
+def _roc(frame: pd.DataFrame, scores: list[Score], best: Score, age: list[str], clinical: str) -> str:
+    """Of the configuration and of age alone, each the average of its outer folds' curves."""
+    by_name, curves = {(s.head, s.block): s for s in scores if s.metric == "auc"}, []
     for key, colour in (((best.head, best.block), figures.BLUE), ((age[0], age[1]), figures.AMBER)):
-        each = of_configuration(frame, *key)
-        known = each[each["cls"] >= 0]
-        x, y = _roc_points((known["cls"] == 0).to_numpy(), known["risk"].to_numpy())
+        rows = rows_of(frame, *key)
+        rows = rows[rows["class"] >= 0]
+        positive, risk, repeat, fold = (
+            part.to_numpy() for part in (rows["class"] == 0, rows["risk"], rows["repeat"], rows["fold"])
+        )
+        try:
+            drawn = mean_roc(positive, risk, repeat, fold)
+        except DataError:  # folds of one class only: nothing to draw
+            continue
         line = by_name[key]
         label = f"{HEAD_NAMES[key[0]]}, {block_name(key[1], clinical)}"
-        curves.append((label, x, y, f"AUC {line.value:.2f} {bracket(line.low, line.high)}", colour))
-    out.append(figures.roc(curves, "Short against long survival\n"))
-    known = own[own["cls"] >= 0]
-    happened, chance = (known["cls"] == 0).to_numpy(float), known["p_class_0"].to_numpy(float)
-    bins = reliability(chance, happened, bins=min(6, max(2, len(known) // 20)))
-    fit = recalibration(chance, happened)
-    text = f"slope {fit.slope:.2f} (ideal 1)\nintercept {fit.intercept:+.2f} (ideal 0)\nn = {len(known)}"
-    out.append(figures.calibration(bins.predicted, bins.observed, bins.low, bins.high, text, f"Calibration\n{name}"))
-    benefit = decision_curve(happened, chance, THRESHOLDS)
-    reference = of_configuration(frame, age[0], age[1]).loc[known.index, "p_class_0"].to_numpy(float)
-    by_age = decision_curve(happened, reference, THRESHOLDS).model
-    out.append(figures.decision(THRESHOLDS, benefit.model, by_age, benefit.treat_all, f"Decision curve\n{name}"))
-    return out
+        curves.append((label, *drawn, f"AUC {line.value:.2f} {bracket(line.low, line.high)}", colour))
+    return figures.roc(curves, "ROC curve: short vs long survival\n")
+
+
+def _of_two_classes(known: pd.DataFrame, reference: pd.DataFrame, name: str) -> dict[str, str]:
+    outcome, probability = (known["cls"] == 0).to_numpy(float), known["p_class_0"].to_numpy(float)
+    bins = reliability(probability, outcome, bins=_groups(len(known)))
+    text = recalibration_text(recalibration(probability, outcome), separator="\n")
+    text = _wrapped(f"{text}\nn = {len(known)}")
+    benefit = decision_curve(outcome, probability, THRESHOLDS)
+    by_age = decision_curve(outcome, reference.loc[known.index, "p_class_0"].to_numpy(float), THRESHOLDS).model
+    return {
+        "calibration": figures.calibration(bins, text, f"Calibration\n{name}"),
+        "decision": figures.decision(
+            THRESHOLDS, benefit.model, by_age, benefit.treat_all, f"Decision curve\n{name}"
+        ),
+    }  # fmt: skip
+
+
+def _at_horizon(own: pd.DataFrame, reference: pd.DataFrame, name: str) -> dict[str, str]:
+    """Calibration and decision curve of the risk of death by the report's horizon; empty where there is none."""
+    days = horizon_of(own)
+    if days is None:
+        return {}
+    column, outcome = f"alive_{days:g}", f"death by day {days:g}"
+    time, event, risk = own["time_days"].to_numpy(float), own["event"].to_numpy() > 0.5, 1 - own[column].to_numpy(float)
+    try:
+        ratio, slope = observed_expected(time, event, risk, days), calibration_slope(time, event, risk, days)
+        curve = calibration_curve(time, event, risk, days)
+    except GliomaError:  # the table beside the figures says why
+        return {}
+    bins = grouped_calibration(time, event, risk, days, bins=_groups(len(own)))
+    lines = (ratio_text(ratio), f"slope {slope_text(*slope)}", f"n = {len(own)}, {event.sum()} deaths")
+    benefit = censored_decision_curve(time, event, risk, THRESHOLDS, days)
+    by_age = censored_decision_curve(
+        time, event, 1 - reference.loc[own.index, column].to_numpy(float), THRESHOLDS, days
+    ).model
+    return {
+        "calibration": figures.calibration(
+            bins, _wrapped("\n".join(lines)), f"Calibration at {days:g} days\n{name}", outcome, curve
+        ),
+        "decision": figures.decision(
+            THRESHOLDS, benefit.model, by_age, benefit.treat_all, f"Decision curve at {days:g} days\n{name}", outcome
+        ),
+    }
+
+
+def _groups(n: int) -> int:
+    return min(6, max(2, n // 20))
+
+
+def _wrapped(text: str) -> str:
+    """Lines of at most 44 characters: what fits into a figure."""
+    return "\n".join(part for line in text.splitlines() for part in textwrap.wrap(line, 44))
 
 
 def by_exposure(frame: pd.DataFrame, best: Score, seen: list[str], seed: int) -> str | None:

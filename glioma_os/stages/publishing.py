@@ -113,13 +113,12 @@ def publish_survival(setting: Setting, run: Run, sources: Mapping[str, str]) -> 
             if [score.head, score.block] == age:
                 numbers[f"age_{score.metric}"] = (score.value, score.low, score.high)
         svgs = survival_figures(frame, scores, best, age, setting.cfg.validation.clinical)
-        names = ("km", "roc", "calibration", "decision")
         made = Artefact(
             artefact_name(run), "predictions", _sha256(run.path(PREDICTIONS)),
             tuple(f"finetune-{source}" for source in sources.values()),
         )  # fmt: skip
         table = {"predictions": _table(frame, head, block, Pseudonyms(Path(setting.cfg.paths.root)))}
-        return Page(_bounded(numbers), table, dict(zip(names, svgs, strict=False)), (), made)
+        return Page(_bounded(numbers), table, svgs, (), made)
 
     _publish(setting, run, page)
 

@@ -87,7 +87,7 @@ def setting_page(setting: Setting, run: Run) -> tuple[SettingPage, list[Comparis
         subtitle=f"{summary['cohort']}; {', '.join(setting.channels)}" if dice or overlays else summary["cohort"],
         headline=headline(shown, age, summary), flow=flow, metrics=metrics, scores=rows,
         facts=facts(summary, best, exposure), groups=groups,
-        figures=survival_figures(frame, scores, shown, age, clinical),
+        figures=list(survival_figures(frame, scores, shown, age, clinical).values()),
         forest=figures.forest(lines, "Every configuration", METRIC_NAMES[metrics[0]], 0.5),
         dice=dice, dice_text=text, overlays=overlays, warnings=warnings(summary),
         judgement=judgement(frame, shown, age, summary["patients_per_parameter"].get(f"{shown.head} {shown.block}")),

@@ -6,19 +6,19 @@ import csv
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 from omegaconf import DictConfig
 
 from glioma_os import NOTICE
 from glioma_os.cohorts.overlap import shared_patients
 from glioma_os.data.features import with_rows_for
-from glioma_os.errors import ConfigError, TrainingError
+from glioma_os.errors import ConfigError
 from glioma_os.fusion.drift import drift
 from glioma_os.fusion.results import Configuration, Truth
 from glioma_os.fusion.rows import Rows
 from glioma_os.fusion.scores import score
 from glioma_os.fusion.validation import external_validation
 from glioma_os.records import Case, FeatureTable
+from glioma_os.reporting.estimates import recalibration_text
 from glioma_os.reporting.result_files import (
     PREDICTIONS,
     SCORES,
@@ -31,7 +31,7 @@ from glioma_os.stages.audit import identity
 from glioma_os.stages.build import plain
 from glioma_os.stages.setting import Setting
 from glioma_os.stages.survival import preparation, say_scores
-from glioma_os.survival.calibration import recalibration
+from glioma_os.survival.calibration import Recalibration, recalibration
 from glioma_os.training.progress import say, track
 from glioma_os.training.provenance import provenance
 from glioma_os.training.run import Run
@@ -98,14 +98,12 @@ def validate(setting: Setting) -> Run:
 
 
 def calibration_of(configuration: Configuration, truth: Truth) -> tuple[float, float]:
-    """Slope (1 is ideal) and intercept (0 is ideal) of P(short class) in the new cohort; NaN where it is undefined."""
+    """Slope (1 is ideal) and intercept (0 is ideal) of P(short class) in the new cohort, see `Recalibration`; NaN
+    where there are not two classes."""
     chances, known = configuration.table.probabilities, truth.classes >= 0
-    if chances is None or chances.shape[1] != 2 or len(np.unique(truth.classes[known])) < 2:
+    if chances is None or chances.shape[1] != 2 or not known.any():
         return float("nan"), float("nan")
-    try:
-        found = recalibration(chances[known, 0], truth.classes[known] == 0)
-    except TrainingError:
-        return float("nan"), float("nan")
+    found = recalibration(chances[known, 0], truth.classes[known] == 0)
     return found.slope, found.intercept
 
 
@@ -151,7 +149,8 @@ def main(cfg: DictConfig) -> None:
     with run.path(CALIBRATION).open(newline="") as file:
         calibrated = [row for row in csv.DictReader(file) if row["slope"] != "nan" and row["head"] != "majority"]
     if calibrated:
-        say("Calibration of the shorter class: slope (ideal 1), intercept (ideal 0)")
+        say("Calibration of the shorter class")
     for row in calibrated:
-        say(f"  {row['head']:<16}{row['block']:<11}{float(row['slope']):6.2f}  {float(row['intercept']):+.2f}")
+        fit = Recalibration(float(row["intercept"]), float(row["slope"]))
+        say(f"  {row['head']:<16}{row['block']:<11}{recalibration_text(fit)}")
     say(f"{run.folder}")

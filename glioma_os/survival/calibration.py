@@ -23,7 +23,12 @@ class Reliability(NamedTuple):
 
 
 class Recalibration(NamedTuple):
-    """`intercept`: calibration in the large, the slope held at 1 (0 is ideal); `slope`: 1 is ideal."""
+    """`intercept`: calibration in the large, the slope held at 1 (0 is ideal); `slope`: 1 is ideal.
+
+    Where the maximum-likelihood estimate does not exist the value says why. `slope` ±inf: the predictions separate the
+    outcomes perfectly (−inf: in the wrong order); `slope` NaN: one prediction for everybody, or one outcome only;
+    `intercept` ±inf: one outcome only.
+    """
 
     intercept: float
     slope: float
@@ -38,45 +43,67 @@ def wilson(successes: Array, n: Array, level: float = 0.95) -> tuple[Array, Arra
     return np.maximum(centre - reach, 0.0), np.minimum(centre + reach, 1.0)
 
 
-def reliability(probability: Array, happened: Array, bins: int = 10) -> Reliability:
+def reliability(probability: Array, outcome: Array, bins: int = 10) -> Reliability:
     """Reliability curve over quantile bins of the prediction; bins that fall together are merged."""
-    probability, happened = np.asarray(probability, float), np.asarray(happened, float)
+    probability, outcome = np.asarray(probability, float), np.asarray(outcome, float)
     if not len(probability):
         raise DataError("reliability", "no row", "Give at least one prediction")
     edges = np.unique(np.quantile(probability, np.linspace(0, 1, bins + 1)[1:-1]))
     _, place = np.unique(np.searchsorted(edges, probability, side="right"), return_inverse=True)
     n = np.bincount(place)
-    yes = np.bincount(place, weights=happened)
+    yes = np.bincount(place, weights=outcome)
     low, high = wilson(yes, n)
     return Reliability(np.bincount(place, weights=probability) / n, yes / n, low, high, n)
 
 
-def _newton_logistic(inputs: Array, offset: Array, happened: Array) -> Array:
-    """Coefficients of an unpenalised logistic model."""
+def _newton_logistic(inputs: Array, offset: Array, outcome: Array) -> Array:
+    """Coefficients (p,) of an unpenalised logistic model, by Newton steps halved until the likelihood rises."""
+
+    def log_likelihood(beta: Array) -> float:
+        score = inputs @ beta + offset
+        return float(outcome @ score - np.logaddexp(0.0, score).sum())
+
     beta = np.zeros(inputs.shape[1])
+    value = log_likelihood(beta)
     for _ in range(100):
         mean = expit(inputs @ beta + offset)
         information = (inputs.T * (mean * (1 - mean))) @ inputs
-        step = np.linalg.lstsq(information, inputs.T @ (happened - mean), rcond=None)[0]
-        step *= min(1.0, 5.0 / max(np.abs(step).max(), 1e-300))
-        beta = beta + step
+        step = np.linalg.lstsq(information, inputs.T @ (outcome - mean), rcond=None)[0]
         if np.abs(step).max() < 1e-10:
-            return beta
-    raise TrainingError("recalibration", "no convergence: the predictions part the outcomes", "Use more patients")
+            return beta + step
+        lowest = value - 1e-12 * (1 + abs(value))  # rounding of the sum, not a descent
+        while (new := log_likelihood(beta + step)) < lowest and np.abs(step).max() > 1e-12:
+            step = step / 2
+        beta, value = beta + step, new
+    raise TrainingError("recalibration", "no convergence in 100 Newton steps", "Check the predicted probabilities")
 
 
-def recalibration(probability: Array, happened: Array) -> Recalibration:
-    """Logistic recalibration (Cox 1958; Van Calster 2019). Predictions are held 1e-6 away from 0 and 1."""
-    happened = np.asarray(happened, float)
-    if happened.min() == happened.max():
-        raise DataError("recalibration", "one outcome found → two expected", "Use rows with both outcomes")
+def _separation(score: Array, outcome: Array) -> int:
+    """1 where no row with the outcome has a lower score than one without it, −1 where none has a higher; else 0."""
+    with_outcome, without = score[outcome], score[~outcome]
+    return int(with_outcome.min() >= without.max()) - int(with_outcome.max() <= without.min())
+
+
+def recalibration(probability: Array, outcome: Array) -> Recalibration:
+    """Logistic recalibration (Cox 1958; Van Calster 2019) of (n,) predictions. They are held 1e-6 away from 0 and 1.
+
+    No row is a DataError; everything else that has no estimate is told by the value, see `Recalibration`.
+    """
+    outcome = np.asarray(outcome, float) > 0.5
+    if not len(outcome):
+        raise DataError("recalibration", "no row found → at least one expected", "Give at least one prediction")
+    if outcome.all() or not outcome.any():
+        return Recalibration(float("inf") if outcome.all() else float("-inf"), float("nan"))
     score = logit(np.clip(np.asarray(probability, float), 1e-6, 1 - 1e-6))
-    ones = np.ones((len(score), 1))
-    intercept = _newton_logistic(ones, score, happened)[0]
+    ones, target = np.ones((len(score), 1)), outcome.astype(float)
+    intercept = float(_newton_logistic(ones, score, target)[0])
+    spread = float(score.std())
     if np.ptp(score) == 0:
-        return Recalibration(float(intercept), float("nan"))
-    slope = _newton_logistic(np.column_stack([ones[:, 0], score]), np.zeros(len(score)), happened)[1]
-    return Recalibration(float(intercept), float(slope))
+        return Recalibration(intercept, float("nan"))
+    if sign := _separation(score, outcome):
+        return Recalibration(intercept, sign * float("inf"))
+    scaled = np.column_stack([ones[:, 0], (score - score.mean()) / spread])
+    return Recalibration(intercept, float(_newton_logistic(scaled, np.zeros(len(score)), target)[1]) / spread)
 
 
 def brier(classes: Array, probabilities: Array, weights: Array) -> Array:

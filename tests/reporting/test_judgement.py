@@ -1,24 +1,21 @@
-"""What the report says to a hostile reviewer, and the checklists."""
+"""What the report answers a reviewer."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from glioma_os.fusion.scores import Score
-from glioma_os.reporting.checklists import CLAIM, OPEN, TRIPOD_AI, checklist_text, filled, known_facts, model_card
-from glioma_os.reporting.judgement import judgement, of_configuration, subgroup_rows
-from glioma_os.survival.delong import delong
+from glioma_os.reporting.estimates import SEPARATED
+from glioma_os.reporting.judgement import judgement, of_configuration, rows_of, subgroup_rows
+from glioma_os.reporting.sample_size import parameters_of, training_patients
+from glioma_os.survival.horizon import calibration_slope, observed_expected
+from glioma_os.survival.sample_size import binary_criteria, r_squared_of_auc
+from glioma_os.survival.stratified import stratified_delong
 
 AGE = ["logistic", "age"]
-SUMMARY = {
-    "validation": {"clinical": "age", "repeats": 2, "folds": 5, "inner_folds": 3, "replicates": 100, "components": [4],
-                   "scaling": "standard", "combat": {"enabled": False}},
-    "endpoint": {"kind": "classes", "cuts_days": [300], "name": "binary_300"}, "excluded": {"no features": 3},
-    "cohort": "made_up", "cases_read": 83, "patients": 80, "deaths": 70, "leak_policy": "strict", "configurations": 9,
-    "settings_tried": 30, "undetermined": 2.0, "seen_by_pretraining": 4,
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +43,28 @@ def frame():
 def test_a_reviewer_finds_tests_calibration_and_sample_size(frame):
     best = Score("auto", "fused", "auc", 0.8, 0.7, 0.9, 80, 0.2, 0.1, 0.3, 0)
     lines = dict(judgement(frame, best, AGE, 16.0))
-    ours, age = (of_configuration(frame, *key) for key in (("auto", "fused"), AGE))
-    by_hand = delong(ours["cls"] == 0, ours["risk"], age["risk"])
-    assert f"{by_hand.difference:+.3f}" in lines["DeLong against age"] and by_hand.p < 0.01
-    assert "10 folds" in lines["Fold by fold against age"]
-    assert "slope" in lines["Calibration"] and "5 parameters" in lines["Enough patients?"]
+    ours, age = (rows_of(frame, *key) for key in (("auto", "fused"), AGE))
+    by_hand = stratified_delong(ours["class"] == 0, ours["risk"], age["risk"], ours["repeat"], ours["fold"])
+    assert f"{by_hand.difference:+.3f}" in lines["DeLong test against age"] and by_hand.p < 0.05
+    assert "10 folds" in lines["Difference to age by fold"]
+    assert re.search(r"O:E \d.*slope \d.*intercept [+-]", lines["Calibration"])
     assert re.search(r"χ² \d", lines["Survival curves"])
+
+
+def test_parameters_are_counted_from_the_training_patients_not_from_all(frame):
+    best = Score("auto", "fused", "auc", 0.8, 0.7, 0.9, 80, 0.2, 0.1, 0.3, 0)
+    own = rows_of(frame, "auto", "fused")
+    assert training_patients(own) == 64  # 80 patients, the largest of 5 folds holds 16
+    assert parameters_of(own, 64 / 12) == 12 and parameters_of(own, None) is None
+    assert parameters_of(own[own["fold"] == 0], 5.0) is None
+    text = dict(judgement(frame, best, AGE, 64 / 12))["Sample size"]
+    short = float(np.mean(own.loc[own["repeat"] == 0, "class"] == 0))
+    needed = binary_criteria(12, r_squared_of_auc(0.8, short), short)
+    assert "for 12 parameters" in text and f"largest {needed.largest} patients" in text
+    assert all(f": {value}" in text for value in needed) and "training fold has 64 patients" in text
+    assert text == dict(judgement(frame, best, AGE, parameters=12))["Sample size"]
+    weak = dict(judgement(frame, replace(best, value=0.45), AGE, parameters=12))["Sample size"]
+    assert "no answer" in weak
 
 
 def test_age_alone_is_not_compared_with_itself(frame):
@@ -60,19 +73,41 @@ def test_age_alone_is_not_compared_with_itself(frame):
     assert terms == ["Calibration", "Survival curves"]
 
 
+def test_times_are_judged_at_one_year(frame):
+    times = frame.drop(columns=["p_class_0", "p_class_1"]).assign(**{"class": -1})
+    best = Score("auto", "fused", "c_index", 0.75, 0.7, 0.8, 80, 0.2, 0.1, 0.3, 0)
+    lines = dict(judgement(times, best, AGE, parameters=5))
+    assert list(lines) == ["Calibration", "Sample size", "Survival curves"]
+    own = of_configuration(times, "auto", "fused")
+    time, died, risk = own["time_days"].to_numpy(), own["event"].to_numpy() > 0, 1 - own["alive_365"].to_numpy()
+    ratio, slope = observed_expected(time, died, risk, 365), calibration_slope(time, died, risk, 365)
+    assert f"O:E {ratio.ratio:.2f}" in lines["Calibration"] and f"slope {slope.value:.2f}" in lines["Calibration"]
+    assert "at 365 days" in lines["Calibration"] and "integrated calibration index" in lines["Calibration"]
+    assert "for 5 parameters, C 0.75" in lines["Sample size"] and "deaths per parameter" in lines["Sample size"]
+
+
+def test_a_horizon_without_an_estimate_says_so(frame):
+    times = frame.drop(columns=["p_class_0", "p_class_1"]).assign(**{"class": -1, "event": 0})
+    best = Score("auto", "fused", "c_index", 0.75, 0.7, 0.8, 80, 0.2, 0.1, 0.3, 0)
+    assert "not estimable" in dict(judgement(times, best, AGE))["Calibration"]
+
+
+def test_ranks_do_not_depend_on_the_scale_of_a_fold(frame):
+    moved = frame.assign(risk=np.where(frame["fold"] == 1, 50 + 3 * frame["risk"], frame["risk"]))
+    best = Score("auto", "fused", "auc", 0.8, 0.7, 0.9, 80, 0.2, 0.1, 0.3, 0)
+    assert np.allclose(*(of_configuration(f, "auto", "fused")["rank"] for f in (frame, moved)))
+    assert judgement(frame, best, AGE) == judgement(moved, best, AGE)
+
+
+def test_separated_outcomes_are_reported_not_raised(frame):
+    sure = frame["class"].map({0: 0.9, 1: 0.1})
+    separated = frame.assign(p_class_0=sure, p_class_1=1 - sure)
+    best = Score("auto", "fused", "auc", 1.0, 1.0, 1.0, 80, 0.2, 0.1, 0.3, 0)
+    lines = dict(judgement(separated, best, AGE, parameters=3))
+    assert SEPARATED in lines["Calibration"] and "no answer" in lines["Sample size"]
+
+
 def test_subgroups_too_small_are_said_so():
     lines = [dict(subgroup="a", n="30", deaths="20", value="0.61", low="0.5", high="0.7"),
              dict(subgroup="b", n="5", deaths="2", value="nan", low="nan", high="nan")]  # fmt: skip
     assert subgroup_rows(lines) == [("a", 30, 20, "0.61 [0.50, 0.70]"), ("b", 5, 2, "too few")]
-
-
-def test_every_fact_a_checklist_asks_for_is_known_and_the_rest_is_marked():
-    facts = known_facts(SUMMARY, "AUC .8", "t1c, flair", "0.1")
-    for items in (TRIPOD_AI, CLAIM):
-        assert {item.answer for item in items} - {""} <= set(facts)
-        assert len({item.number for item in items}) == len(items)
-    answers = [answer for _, _, answer in filled(TRIPOD_AI, facts)]
-    assert 0 < answers.count(OPEN) < len(answers) and "AUC .8" in answers
-    text = checklist_text("Demo", facts)
-    assert f"{answers.count(OPEN)} of {len(answers)} items open" in text and "3 no features" in text
-    assert "Not a device" in model_card("Demo", facts, "Not a device")

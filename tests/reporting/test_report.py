@@ -1,5 +1,6 @@
 import base64
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -98,10 +99,14 @@ def test_facts_and_warnings_say_what_a_reviewer_asks():
     assert len(warnings(SUMMARY)) == 2 and not warnings({**SUMMARY, "patients": 200, "leak_policy": "strict"})
 
 
+def whole(svg):
+    return svg.startswith("<svg") and svg.rstrip().endswith("</svg>")
+
+
 def test_figures_are_whole_and_the_same_twice(frame):
     best = headline_score(SCORES)
     drawn = survival_figures(frame, SCORES, best, AGE, "age")
-    assert len(drawn) == 4 and all(f.startswith("<svg") and f.rstrip().endswith("</svg>") for f in drawn)
+    assert list(drawn) == ["km", "roc", "calibration", "decision"] and all(map(whole, drawn.values()))
     assert drawn == survival_figures(frame, SCORES, best, AGE, "age")
     rows = [("a", 0.6, 0.5, 0.7, True)]
     assert figures.forest(rows, "t", "AUC", 0.5).startswith("<svg")
@@ -109,6 +114,47 @@ def test_figures_are_whole_and_the_same_twice(frame):
     own = frame[frame["head"] == "mlp"]
     x, y, _ = roc_curve(own["class"] == 0, own["risk"])
     assert figures.roc([("mlp", x, y, "AUC", figures.BLUE)], "t").startswith("<svg")
+
+
+def test_separated_constant_and_one_class_predictions_are_drawn(frame):
+    best = headline_score(SCORES)
+    sure = frame["class"].map({0: 0.9, 1: 0.1})
+    for p, risk in ((sure, sure), (0.5, 0.0)):
+        other = frame.assign(p_class_0=p, p_class_1=1 - p, risk=risk)
+        drawn = survival_figures(other, SCORES, best, AGE, "age")
+        assert len(drawn) == 4 and all(map(whole, drawn.values()))
+    assert list(survival_figures(frame.assign(**{"class": 0}), SCORES, best, AGE, "age")) == ["km"]
+
+
+def test_a_time_to_event_is_drawn_at_its_horizon(frame, monkeypatch):
+    texts = {}
+    keep = figures.calibration
+    monkeypatch.setattr(figures, "calibration", lambda *a, **k: texts.update(calibration=a) or keep(*a, **k))
+    times = frame.drop(columns=["p_class_0", "p_class_1"]).assign(**{"class": -1})
+    times = times.assign(alive_180=0.8 - 0.3 * times["risk"], alive_365=0.6 - 0.4 * times["risk"])
+    scores = [replace(s, metric="c_index") for s in SCORES if s.metric == "auc"]
+    best = headline_score(scores)
+    drawn = survival_figures(times, scores, best, AGE, "age")
+    assert list(drawn) == ["km", "calibration", "decision"] and all(map(whole, drawn.values()))
+    _, text, title, outcome, curve = texts["calibration"]
+    assert "365 days" in title and outcome == "death by day 365" and "O:E" in text
+    assert np.all(curve.low <= curve.high)
+    for without in (times.drop(columns=["alive_180", "alive_365"]), times.assign(event=0)):
+        assert list(survival_figures(without, scores, best, AGE, "age")) == ["km"]
+
+
+def test_the_groups_drawn_and_the_roc_do_not_depend_on_the_scale_of_a_fold(frame):
+    best = headline_score(SCORES)
+    moved = frame.assign(risk=np.where(frame["fold"] == 1, 50 + 3 * frame["risk"], frame["risk"]))
+    drawn, other = (survival_figures(f, SCORES, best, AGE, "age") for f in (frame, moved))
+    assert drawn["km"] == other["km"] and drawn["roc"] == other["roc"]
+
+
+def test_instability_prints_its_error():
+    rng = np.random.default_rng(0)
+    original = rng.random(30)
+    bootstrap = np.clip(original + rng.normal(0, 0.1, (20, 30)), 0, 1)
+    assert whole(figures.instability(original, bootstrap, "Prediction instability"))
 
 
 def test_overlays_are_pictures():

@@ -3,7 +3,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss
 
-from glioma_os.errors import DataError, TrainingError
+from glioma_os.errors import DataError
 from glioma_os.survival.calibration import brier, d_calibration, recalibration, reliability, wilson
 from glioma_os.survival.curves import median_days
 from tests.survival.oracles import proportion_confint
@@ -53,13 +53,41 @@ def test_brier_equals_scikit_learn():
         assert np.isclose(brier(truth, p, np.ones((1, len(truth))))[0], expected)
 
 
-def test_impossible_recalibrations_are_errors():
-    with pytest.raises(DataError):
-        recalibration(np.array([0.1, 0.9]), np.ones(2))
-    with pytest.raises(TrainingError):
-        recalibration(np.array([0.1, 0.2, 0.8, 0.9]), np.array([0, 0, 1, 1]))
-    with pytest.raises(DataError):
-        reliability(np.empty(0), np.empty(0))
+def test_perfect_separation_is_an_infinite_slope_and_a_finite_intercept():
+    rising = np.array([0.1, 0.2, 0.8, 0.9])
+    for probability, sign in ((rising, 1), (rising[::-1], -1), (np.array([0.1, 0.5, 0.5, 0.9]), 1)):
+        found = recalibration(probability, np.array([0, 0, 1, 1]))
+        assert found.slope == sign * np.inf and np.isfinite(found.intercept)
+    rng = np.random.default_rng(0)
+    outcome = np.arange(60) % 2
+    found = recalibration(np.where(outcome, 0.7, 0.3) + rng.uniform(-0.1, 0.1, 60), outcome)
+    assert found.slope == np.inf and abs(found.intercept) < 0.2
+
+
+def test_one_row_of_overlap_is_estimable_on_every_scale():
+    probability, outcome = np.linspace(0.3, 0.7, 60), np.arange(60) >= 30
+    outcome[[29, 30]] = True, False
+    expected = LogisticRegression(C=np.inf, tol=1e-12, max_iter=10000)
+    score = np.log(probability / (1 - probability))
+    expected.fit((score / score.std())[:, None], outcome)
+    found = recalibration(probability, outcome)
+    assert np.isclose(found.slope, expected.coef_[0, 0] / score.std(), rtol=1e-3)
+    close = recalibration(0.5 + 1e-6 * (probability - 0.5), outcome)
+    assert np.isfinite(close.slope) and close.slope > 1e5
+
+
+def test_without_spread_or_with_one_outcome_the_slope_is_undefined():
+    constant = recalibration(np.full(4, 0.4), np.array([0, 0, 1, 1]))
+    assert np.isnan(constant.slope) and np.isclose(constant.intercept, -np.log(0.4 / 0.6))
+    for outcome, sign in ((1, 1), (0, -1)):
+        found = recalibration(np.array([0.1, 0.9]), np.full(2, outcome))
+        assert np.isnan(found.slope) and found.intercept == sign * np.inf
+
+
+def test_no_row_is_an_error():
+    for measure in (recalibration, reliability):
+        with pytest.raises(DataError):
+            measure(np.empty(0), np.empty(0))
 
 
 def test_d_calibration_of_the_true_law_is_flat_and_of_a_wrong_one_is_not():
