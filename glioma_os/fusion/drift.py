@@ -5,15 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import norm
 
-from glioma_os.fusion.rows import CLINICAL_NAMES, Rows
+from glioma_os.fusion.clinical import CHANCE
+from glioma_os.fusion.rows import CLINICAL_COLUMNS, Rows
 from glioma_os.records import Array
-from glioma_os.survival.curves import kaplan_meier
+from glioma_os.survival.curves import kaplan_meier, log_rank
+
+LARGE = 0.25  # standard deviations: smaller differences hardly move a prediction
 
 
 @dataclass(frozen=True)
 class Drift:
-    """One variable: means, difference in pooled standard deviations, and the share that is not recorded."""
+    """One variable: means, difference in pooled standard deviations, the share that is not recorded, and a verdict.
+
+    `verdict`: "not recorded" in one of them; "shifted" where the difference is both beyond chance (p < .001) and more
+    than a quarter of a standard deviation; else "alike".
+    """
 
     name: str
     known: float
@@ -21,6 +29,7 @@ class Drift:
     difference_sd: float
     known_missing: float
     others_missing: float
+    verdict: str
 
 
 def _drift(name: str, known: Array, others: Array) -> Drift:
@@ -32,6 +41,9 @@ def _drift(name: str, known: Array, others: Array) -> Drift:
 
     spread = np.sqrt((variance(known) + variance(others)) / 2)
     gap = mean(others) - mean(known)
+    n, m = (int(np.sum(~np.isnan(values))) for values in (known, others))
+    error = np.sqrt(variance(known) / n + variance(others) / m) if n and m else float("nan")
+    shifted = spread > 0 and abs(gap) > max(LARGE * spread, norm.isf(CHANCE / 2) * error)
     return Drift(
         name,
         mean(known),
@@ -39,6 +51,7 @@ def _drift(name: str, known: Array, others: Array) -> Drift:
         float(gap / spread) if spread > 0 else (0.0 if gap == 0 else float("nan")),
         float(np.isnan(known).mean()),
         float(np.isnan(others).mean()),
+        "shifted" if shifted else "alike" if n and m else "not recorded",
     )
 
 
@@ -50,8 +63,14 @@ def _median_survival(rows: Rows) -> float:
 
 
 def drift(known: Rows, others: Rows) -> list[Drift]:
-    """Clinical variables, share of deaths, and median survival in days (which has no spread: NaN)."""
-    lines = [_drift(name, known.clinical[:, k], others.clinical[:, k]) for k, name in enumerate(CLINICAL_NAMES)]
+    """Clinical variables, share of deaths, and median survival in days: "shifted" by a log-rank p below .001."""
+    lines = [_drift(name, known.clinical[:, k], others.clinical[:, k]) for k, name in enumerate(CLINICAL_COLUMNS)]
     lines.append(_drift("died", known.event.astype(float), others.event.astype(float)))
     medians = _median_survival(known), _median_survival(others)
-    return [*lines, Drift("median_survival_days", *medians, float("nan"), 0.0, 0.0)]
+    group = np.arange(len(known.time) + len(others.time)) < len(known.time)
+    both = np.concatenate([known.time, others.time]), np.concatenate([known.event, others.event])
+    shifted = both[1].any() and log_rank(*both, group).p < CHANCE
+    return [
+        *lines,
+        Drift("median_survival_days", *medians, float("nan"), 0.0, 0.0, "shifted" if shifted else "alike"),
+    ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from glioma_os.fusion.results import Configuration, ValidationResult
-from glioma_os.fusion.rows import CLINICAL_NAMES, Rows
+from glioma_os.fusion.rows import CLINICAL_COLUMNS, Rows
 from glioma_os.fusion.scores import samples_of
 from glioma_os.records import Array
 from glioma_os.survival.bootstrap import METRICS, bootstrap_weights, interval
@@ -16,7 +16,8 @@ FEWEST, FEWEST_DEATHS = 20, 10  # below it an interval of C spans nearly everyth
 LEVELS = {
     "sex": ("female", "male"),
     "kps": ("KPS under 80", "KPS 80 or more"),
-    "gtr": ("no gross total resection", "gross total resection"),
+    "eor_not_gtr": ("gross total resection", "no gross total resection"),
+    "eor_biopsy": ("resected", "biopsy alone"),
     "idh": ("IDH wildtype", "IDH mutant"),
     "mgmt": ("MGMT unmethylated", "MGMT methylated"),
 }
@@ -38,7 +39,7 @@ class SubgroupScore:
 
 def subgroups(rows: Rows) -> dict[str, Array]:
     """Name → rows (n,) bool: age bands, clinical levels and sites that are recorded for anybody."""
-    known = dict(zip(CLINICAL_NAMES, rows.clinical.T, strict=True))
+    known = dict(zip(CLINICAL_COLUMNS, rows.clinical.T, strict=True))
     found = {
         "age under 50": known["age"] < 50,
         "age 50 to 64": (known["age"] >= 50) & (known["age"] < 65),

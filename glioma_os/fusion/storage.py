@@ -1,0 +1,139 @@
+"""A fitted pipeline on disk: arrays in one safetensors file, everything else in JSON. Nothing is pickled or executed."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import pkgutil
+from dataclasses import fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from glioma_os import NOTICE, __version__
+from glioma_os.errors import IntegrityError
+from glioma_os.fusion import heads, pipeline, plan
+from glioma_os.fusion.harmonization import Combat
+from glioma_os.fusion.heads.contract import Model
+from glioma_os.fusion.preprocessing import FoldPreprocessor, NormalScores, Standard
+from glioma_os.fusion.trees import Trees
+from glioma_os.survival.curves import Baseline, CurveCalibration, KaplanMeier
+from glioma_os.survival.endpoints import Endpoint
+from glioma_os.survival.parametric import DiscreteHazard, Weibull
+from glioma_os.volumes.atomic import atomic_write
+
+ARRAYS, STRUCTURE = "pipeline.safetensors", "pipeline.json"
+FORMAT = 1  # raise when older files can no longer be read
+PARTS: tuple[type, ...] = (
+    pipeline.Pipeline, pipeline.HeadRow, pipeline.AgeRow, pipeline.SelectedRow, pipeline.EnsembleRow,
+    pipeline.MajorityRow, pipeline.Inputs, plan.Block, plan.Candidate, FoldPreprocessor, Standard, NormalScores, Combat,
+    Trees, Baseline, CurveCalibration, KaplanMeier, Endpoint, DiscreteHazard, Weibull,
+)  # fmt: skip
+
+
+@cache
+def _classes() -> dict[str, type]:
+    """The only classes that a file may name: the parts of a pipeline and the models of this package's heads."""
+    for module in pkgutil.iter_modules(heads.__path__):
+        importlib.import_module(f"{heads.__name__}.{module.name}")
+    found, waiting = list(PARTS), [Model]
+    while waiting:
+        kind = waiting.pop()
+        waiting += kind.__subclasses__()
+        found += [kind] if is_dataclass(kind) and kind.__module__.startswith(f"{heads.__name__}.") else []
+    return {kind.__name__: kind for kind in found}
+
+
+def save_pipeline(fitted: pipeline.Pipeline, folder: Path, provenance: dict[str, Any]) -> None:
+    """Writes both files. `provenance` (plain values) is kept as given: cohort, feature source, segmenter."""
+    arrays: dict[str, np.ndarray] = {}
+    structure = _plain(fitted, arrays, {})
+    content = save(arrays)
+    told = {
+        "notice": NOTICE, "format": FORMAT, "glioma_os": __version__, "sha256": hashlib.sha256(content).hexdigest(),
+        "provenance": provenance, "pipeline": structure,
+    }  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    atomic_write(folder / ARRAYS, content)
+    atomic_write(folder / STRUCTURE, json.dumps(told, indent=1).encode())
+
+
+def load_pipeline(folder: str | Path) -> tuple[pipeline.Pipeline, dict[str, Any]]:
+    """The pipeline and its provenance. A damaged or foreign file is an IntegrityError."""
+    folder = Path(folder)
+    try:
+        told = json.loads((folder / STRUCTURE).read_text())
+        content = (folder / ARRAYS).read_bytes()
+        if told["format"] != FORMAT:
+            raise IntegrityError(
+                folder / STRUCTURE, f"format {told['format']} found → {FORMAT} expected", "Fit the pipeline again"
+            )
+        if hashlib.sha256(content).hexdigest() != told["sha256"]:
+            raise IntegrityError(folder / ARRAYS, "its sha256 differs from the one recorded", "Restore both files")
+        return _object(told["pipeline"], load(content), {}), told["provenance"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as fault:
+        raise IntegrityError(
+            folder, f"no readable pipeline found ({type(fault).__name__}: {fault})", "Name a folder that holds "
+            f"{STRUCTURE} and {ARRAYS}, as stage=validate writes",
+        ) from fault
+
+
+def _plain(value: Any, arrays: dict[str, np.ndarray], seen: dict[int, int]) -> Any:
+    """JSON of a value; arrays go into `arrays`, and an object that stands in several places is written once."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value if not isinstance(value, float) or np.isfinite(value) else {"float": str(value)}
+    if isinstance(value, np.generic):
+        return _plain(value.item(), arrays, seen)
+    if isinstance(value, np.ndarray):
+        name = f"a{len(arrays)}"
+        arrays[name] = np.ascontiguousarray(value)
+        return {"array": name}
+    if isinstance(value, dict):
+        return {"dict": [[_plain(k, arrays, seen), _plain(v, arrays, seen)] for k, v in value.items()]}
+    if type(value).__name__ in _classes():
+        if id(value) in seen:
+            return {"same": seen[id(value)]}
+        number = seen[id(value)] = len(seen)
+        parts = {name: _plain(part, arrays, seen) for name, part in _state(value).items()}
+        return {"class": type(value).__name__, "number": number, "state": parts}
+    if isinstance(value, tuple | list):
+        return {type(value).__name__: [_plain(item, arrays, seen) for item in value]}
+    raise TypeError(f"{type(value).__name__} cannot be stored")
+
+
+def _state(value: Any) -> dict[str, Any]:
+    if hasattr(value, "_asdict"):
+        return value._asdict()
+    if is_dataclass(value):
+        return {part.name: getattr(value, part.name) for part in fields(value) if part.init}
+    return vars(value)
+
+
+def _object(node: Any, arrays: dict[str, np.ndarray], made: dict[int, Any]) -> Any:
+    """The inverse of `_plain`."""
+    if not isinstance(node, dict):
+        return node
+    if "array" in node:
+        return arrays[node["array"]]
+    if "float" in node:
+        return float(node["float"])
+    if "dict" in node:
+        return {_object(k, arrays, made): _object(v, arrays, made) for k, v in node["dict"]}
+    if "tuple" in node or "list" in node:
+        items = [_object(item, arrays, made) for item in node.get("tuple", node.get("list"))]
+        return tuple(items) if "tuple" in node else items
+    if "same" in node:
+        return made[node["same"]]
+    kind = _classes()[node["class"]]
+    state = {name: _object(part, arrays, made) for name, part in node["state"].items()}
+    if is_dataclass(kind) or hasattr(kind, "_fields"):
+        made[node["number"]] = kind(**state)
+    else:
+        made[node["number"]] = kind.__new__(kind)
+        vars(made[node["number"]]).update(state)
+    return made[node["number"]]
