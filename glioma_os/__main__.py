@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +17,9 @@ STAGES = {
     "segment": "pre-train and fine-tune the segmenter, score it, write its masks",
     "latents": "one feature vector a case from the segmenter's encoder",
     "survival": "predict survival from clinical variables and features, with intervals",
-    "validate": "freeze on train=…, predict test=… without a refit, shared patients left out",
-    "null_runs": "the same validation where nothing can be predicted: permuted survival, or noise for features",
+    "validate": "fit on train=…, predict test=… once, shared patients left out; train=[a,b,…] holds out each",
+    "apply": "predict a cohort with a stored pipeline=FOLDER, outcomes not needed",
+    "null_runs": "label-permutation and noise-feature control: the same validation where nothing can be predicted",
     "audit": "patients twice in a cohort, and those it shares with other=…",
     "sync": "list the dashboard runs recorded offline; sync.send=true sends them",
     "report": "one HTML page from the runs of a study",
@@ -59,6 +61,7 @@ def usage() -> str:
             "  glioma-os stage=verify cohort=brats cohort.root=FOLDER  what is wrong with my data?",
             "  glioma-os stage=audit cohort=brats_table cohort.table=CSV other=upenn other.table=CSV",
             "  glioma-os stage=validate train=brats_table train.table=CSV test=upenn test.table=CSV",
+            "  glioma-os stage=validate train=[brats_table,upenn,ucsf] train.brats_table.table=CSV  each held out once",
             "  glioma-os -m sweep=transfer_demo                       24 jobs; what they share is trained once",
             "  glioma-os stage=collect runs=transfer_demo             what each factor of a sweep does",
             "  glioma-os --cfg job experiment=demo                    the whole configuration",
@@ -68,21 +71,30 @@ def usage() -> str:
     )
 
 
-def spelled_out(argument: str) -> str:
-    """The words for two cohorts in Hydra's: `train` is the cohort, `test` and `other` the second one."""
+def spelled_out(arguments: list[str]) -> list[str]:
+    """The words for cohorts in Hydra's: `train` is the cohort, `test` and `other` the second one; `train=[a,b]` names
+    several, each held out once, whose keys are then `train.a.table=…`."""
+    several = next((word[len("train=[") : -1] for word in arguments if re.fullmatch(r"train=\[.*\]", word)), None)
+    names = [name.strip() for name in several.split(",")] if several else []
+    return [word for argument in arguments for word in _in_hydras_words(argument, names)]
+
+
+def _in_hydras_words(argument: str, several: list[str]) -> list[str]:
     name, sign, value = argument.partition("=")
     first, dot, rest = name.partition(".")
+    if first == "train" and several:
+        return [f"cohorts.{rest}{sign}{value}"] if dot else [f"+cohort@cohorts.{own}={own}" for own in several]
     if first == "train":
-        return f"cohort{dot}{rest}{sign}{value}"
+        return [f"cohort{dot}{rest}{sign}{value}"]
     if first in ("test", "other"):
-        return f"other{dot}{rest}{sign}{value}" if dot else f"cohort@other{sign}{value}"
-    return argument
+        return [f"other{dot}{rest}{sign}{value}" if dot else f"cohort@other{sign}{value}"]
+    return [argument]
 
 
 def main() -> None:
     """The console script."""
     multirun = ("-m", "--multirun")  # first of all, since Hydra takes them in no place between two overrides
-    arguments = [spelled_out(argument) for argument in sorted(sys.argv[1:], key=lambda word: word not in multirun)]
+    arguments = spelled_out(sorted(sys.argv[1:], key=lambda word: word not in multirun))
     sys.argv[1:] = arguments
     if any(word in ("-h", "--help", "help") for word in arguments):
         print(usage())
@@ -163,8 +175,6 @@ def _exit_of_foreign(error: Exception) -> int:
 
 def _of_hydra(error: Exception) -> str:
     """One sentence: what was found, what is near it or what there is to choose from."""
-    import re
-
     text = f"{error} {error.__cause__ or ''}"
     option = re.search(r"Could not find '([^']+)'", text)
     if option:

@@ -75,9 +75,9 @@ def _medians(values: Array) -> Array:
 class Preparation:
     """How inputs are prepared, the same for every head. `n_components`: the choices that inner validation has.
 
-    `combat` takes the sites off the features, to `combat_reference` where that is given. `evaluate_only_with_features`: rows
-    without any feature are learnt from and not evaluated. `whitening`: 1 gives every component the same spread, 0 leaves
-    the features' own, so that a penalty spares the strong ones.
+    `combat` removes site effects, towards `combat_reference` where that is given. `evaluate_only_with_features`: rows
+    without any feature are trained on and not evaluated. `whitening`: 1 gives every component the same spread, 0
+    leaves the features' own, so that a penalty spares the strong ones.
     """
 
     n_components: tuple[int | None, ...] = (5, 10)

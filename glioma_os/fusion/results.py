@@ -155,9 +155,7 @@ class Layout:
             )
         )
         cases, patients = (tuple(ids[i] for i in self.row) for ids in (rows.case_ids, rows.patient_ids))
-        return Truth(
-            cases, patients, repeat, fold, rows.time[self.row], rows.event[self.row], classes, own_weights
-        )
+        return Truth(cases, patients, repeat, fold, rows.time[self.row], rows.event[self.row], classes, own_weights)
 
     def table(self, predictions: Sequence[Prediction], horizons_days: Array) -> RiskTable:
         """One prediction per split."""

@@ -49,6 +49,11 @@ def _values(of: Clinical) -> list[float]:
     return [np.nan if value is None else float(value) for value in found]
 
 
+def clinical_values(cases: Sequence[Case]) -> Array:
+    """(cases, columns) in CLINICAL_COLUMNS order, NaN = not recorded."""
+    return np.array([_values(case.clinical) for case in cases], float).reshape(len(cases), len(CLINICAL_COLUMNS))
+
+
 @dataclass(frozen=True)
 class Rows:
     """One entry per case. `time` in days, `event` True = died; `clinical` (n, columns) in CLINICAL_COLUMNS order;
@@ -85,7 +90,7 @@ class Rows:
             tuple(case.patient_id for case in cases),
             np.array([outcome.time_days for outcome in outcomes], dtype=float),
             np.array([outcome.event for outcome in outcomes], dtype=bool),
-            np.array([_values(case.clinical) for case in cases], float).reshape(len(cases), len(CLINICAL_COLUMNS)),
+            clinical_values(cases),
             tuple(case.site or "" for case in cases),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -56,9 +57,9 @@ IntervalKind = Literal["percentile", "bca"]
 
 def score(
     result: ValidationResult, endpoint: Endpoint, replicates: int = 2000, seed: int = 0,
-    kind: IntervalKind = "percentile",
+    kind: IntervalKind = "percentile", metrics: Sequence[str] | None = None,
 ) -> list[Score]:  # fmt: skip
-    """Every metric of every configuration: averaged over repeats, patients drawn the same in each repeat.
+    """Every metric (or those named) of every configuration: averaged over repeats, patients drawn the same in each.
 
     The interval says how the number moves with the patients at hand; it holds the fitted predictions fixed.
     """
@@ -68,6 +69,7 @@ def score(
         raise ConfigError("endpoint", f"{endpoint.name} found → {result.endpoint.name} validated", "Validate again")
     names = [*CLASS_METRICS, *TIME_METRICS] if endpoint.n_classes else list(TIME_METRICS)
     names += list(CURVE_METRICS) if len(result.horizons_days) > 1 else []
+    names = names if metrics is None else [name for name in names if name in metrics]
     weights = _row_weights(result, replicates, seed, kind)
     return [line for name in names for line in _of_metric(result, name, weights, replicates)]
 
@@ -105,9 +107,7 @@ def samples_of(result: ValidationResult, configuration: Configuration) -> list[S
     if curves is not None and days is not None:
         used = np.isin(days, result.horizons_days)
         curves, days = curves[:, used], days[used]
-    whole = Sample(
-        truth.time, truth.event, table.risk, truth.classes, table.probabilities, curves, days, truth.fold
-    )
+    whole = Sample(truth.time, truth.event, table.risk, truth.classes, table.probabilities, curves, days, truth.fold)
     return [whole.rows(truth.repeat == repeat) for repeat in np.unique(truth.repeat)]
 
 
@@ -128,9 +128,7 @@ def _of_metric(result: ValidationResult, name: str, weights: Array, replicates: 
             for other in (age_key, reference)
         )
         low, high, dropped = _bounds(replicated, point, replicates)
-        lines.append(
-            Score(*key, name, point, low, high, n, *to_age, dropped, " ".join(reference or ()), *to_reference)
-        )
+        lines.append(Score(*key, name, point, low, high, n, *to_age, dropped, " ".join(reference or ()), *to_reference))
     return lines
 
 

@@ -1,4 +1,4 @@
-"""A fitted pipeline on disk: arrays in one safetensors file, everything else in JSON. Nothing is pickled or executed."""
+"""A fitted pipeline on disk: arrays in one safetensors file, everything else in JSON. Nothing is pickled."""
 
 from __future__ import annotations
 
@@ -78,8 +78,9 @@ def load_pipeline(folder: str | Path) -> tuple[pipeline.Pipeline, dict[str, Any]
         return _object(told["pipeline"], load(content), {}), told["provenance"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as fault:
         raise IntegrityError(
-            folder, f"no readable pipeline found ({type(fault).__name__}: {fault})", "Name a folder that holds "
-            f"{STRUCTURE} and {ARRAYS}, as stage=validate writes",
+            folder,
+            f"no readable pipeline found ({type(fault).__name__}: {fault})",
+            f"Name a folder that holds {STRUCTURE} and {ARRAYS}, as stage=validate writes",
         ) from fault
 
 
@@ -125,7 +126,7 @@ def _object(node: Any, arrays: dict[str, np.ndarray], made: dict[int, Any]) -> A
     if "dict" in node:
         return {_object(k, arrays, made): _object(v, arrays, made) for k, v in node["dict"]}
     if "tuple" in node or "list" in node:
-        items = [_object(item, arrays, made) for item in node.get("tuple", node.get("list"))]
+        items = [_object(item, arrays, made) for item in node.get("tuple") or node.get("list") or ()]
         return tuple(items) if "tuple" in node else items
     if "same" in node:
         return made[node["same"]]
@@ -134,6 +135,6 @@ def _object(node: Any, arrays: dict[str, np.ndarray], made: dict[int, Any]) -> A
     if is_dataclass(kind) or hasattr(kind, "_fields"):
         made[node["number"]] = kind(**state)
     else:
-        made[node["number"]] = kind.__new__(kind)
+        made[node["number"]] = object.__new__(kind)
         vars(made[node["number"]]).update(state)
     return made[node["number"]]

@@ -14,7 +14,7 @@ from glioma_os.reporting import figures
 from glioma_os.reporting.estimates import ratio_text, recalibration_text, slope_text
 from glioma_os.reporting.judgement import horizon_of, of_configuration, rows_of
 from glioma_os.reporting.report import HEAD_NAMES, METRIC_NAMES
-from glioma_os.reporting.tables import block_name, bracket
+from glioma_os.reporting.tables import InputNames, bracket
 from glioma_os.survival.bootstrap import METRICS, Sample, bootstrap_weights, interval
 from glioma_os.survival.calibration import recalibration, reliability
 from glioma_os.survival.curves import log_rank
@@ -26,14 +26,14 @@ THRESHOLDS = np.linspace(0.1, 0.9, 81)
 
 
 def survival_figures(
-    frame: pd.DataFrame, scores: list[Score], best: Score, age: list[str], clinical: str
+    frame: pd.DataFrame, scores: list[Score], best: Score, age: list[str], names: InputNames
 ) -> dict[str, str]:
     """SVG by name. `km` by predicted risk; for two classes `roc`, `calibration` and `decision` of the short class; for
     a time to event `calibration` and `decision` at the report's horizon."""
     own = of_configuration(frame, best.head, best.block)
     time_days, event, rank = (own[c].to_numpy(float) for c in ("time_days", "event", "rank"))
     event, high = event > 0.5, rank > 0.5
-    name = f"{HEAD_NAMES[best.head]}, {block_name(best.block, clinical)}"
+    name = f"{HEAD_NAMES[best.head]}, {names.of_block(best.block)}"
     title = f"Survival by predicted risk\n{name}"
     out = {"km": figures.km_by_risk(time_days, event, high, _log_rank_p(time_days, event, high), title)}
     reference = of_configuration(frame, age[0], age[1])
@@ -41,7 +41,7 @@ def survival_figures(
         return out | _at_horizon(own, reference, name)
     if "p_class_2" in own or own.loc[own["cls"] >= 0, "cls"].nunique() < 2:
         return out
-    out["roc"] = _roc(frame, scores, best, age, clinical)
+    out["roc"] = _roc(frame, scores, best, age, names)
     return out | _of_two_classes(own[own["cls"] >= 0], reference, name)
 
 
@@ -53,7 +53,7 @@ def _log_rank_p(time: Array, event: Array, high: Array) -> float:
         return float("nan")
 
 
-def _roc(frame: pd.DataFrame, scores: list[Score], best: Score, age: list[str], clinical: str) -> str:
+def _roc(frame: pd.DataFrame, scores: list[Score], best: Score, age: list[str], names: InputNames) -> str:
     """Of the configuration and of age alone, each the average of its outer folds' curves."""
     by_name, curves = {(s.head, s.block): s for s in scores if s.metric == "auc"}, []
     for key, colour in (((best.head, best.block), figures.BLUE), ((age[0], age[1]), figures.AMBER)):
@@ -67,7 +67,7 @@ def _roc(frame: pd.DataFrame, scores: list[Score], best: Score, age: list[str], 
         except DataError:  # folds of one class only: nothing to draw
             continue
         line = by_name[key]
-        label = f"{HEAD_NAMES[key[0]]}, {block_name(key[1], clinical)}"
+        label = f"{HEAD_NAMES[key[0]]}, {names.of_block(key[1])}"
         curves.append((label, *drawn, f"AUC {line.value:.2f} {bracket(line.low, line.high)}", colour))
     return figures.roc(curves, "ROC curve: short vs long survival\n")
 
@@ -139,6 +139,7 @@ def by_exposure(frame: pd.DataFrame, best: Score, seen: list[str], seed: int) ->
         sample = Sample(
             rows["time_days"].to_numpy(), rows["event"].to_numpy() > 0, rows["risk"].to_numpy(),
             rows["class"].to_numpy(int) if chances else None, rows[chances].to_numpy(float) if chances else None,
+            strata=rows["fold"].to_numpy(),
         )  # fmt: skip
         weights = bootstrap_weights(len(rows), 2000, seed)
         texts = [_of_stratum(name, sample, weights) for name in names]

@@ -18,10 +18,10 @@ METRIC_NAMES = {
     "mse_days2": "MSE, days²", "median_se_days2": "Median SE, days²",
 }  # fmt: skip
 HEAD_NAMES = {
-    "majority": "majority", "logistic": "logistic regression", "random_forest": "random forest", "xgboost": "XGBoost",
-    "mlp": "MLP", "cox": "Cox", "elastic_net": "Cox elastic net", "weibull": "Weibull AFT",
-    "discrete_hazard": "discrete hazard", "survival_forest": "survival forest", "auto": "auto (chosen inside)",
-    "stack": "stack (mean of heads)",
+    "majority": "majority class", "logistic": "logistic regression", "random_forest": "random forest",
+    "xgboost": "XGBoost", "mlp": "MLP", "cox": "Cox", "elastic_net": "Cox elastic net", "weibull": "Weibull AFT",
+    "discrete_hazard": "discrete hazard", "survival_forest": "survival forest",
+    "selected": "selected by inner cross-validation", "ensemble": "ensemble",
 }  # fmt: skip
 
 
@@ -45,7 +45,7 @@ class ScoreRow:
 
     head: str
     block: str
-    cells: tuple[tuple[str, str], ...]  # value, interval; the difference to age alone last
+    cells: tuple[tuple[str, str], ...]  # value, interval; differences to age and without features last
     emphasis: bool
 
 

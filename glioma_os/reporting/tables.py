@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
+from glioma_os.fusion.contrasts import leading_row, verdict
 from glioma_os.fusion.scores import Score
 from glioma_os.reporting.published import MARASI_2025
 from glioma_os.reporting.report import HEAD_NAMES, METRIC_NAMES, ComparisonRow, ScoreRow
 
 SHOWN_OF_CLASSES = ("auc", "f1_weighted", "accuracy", "balanced_accuracy", "c_index", "spearman")
 SHOWN_OF_TIMES = ("c_index", "c_uno", "td_auc", "ibs", "spearman")
-BLOCK_NAMES = {"none": "nothing", "age": "age", "clinical": "clinical", "latents": "images"}
+VARIABLE_NAMES = {
+    "age": "age", "sex": "sex", "kps": "KPS", "eor": "extent of resection", "idh": "IDH", "mgmt": "MGMT",
+}  # fmt: skip
+IMPLAUSIBLE = {"auc": 0.9, "c_index": 0.85}  # published for glioma, out of sample: AUC .6 to .8, C .6 to .75
 
 
-def block_name(block: str, clinical: str) -> str:
-    """What a configuration sees, for people; `clinical` is the set that fusion adds."""
-    return f"images + {clinical}" if block == "fused" else BLOCK_NAMES.get(block, block)
+class InputNames(NamedTuple):
+    """What a report calls the inputs: the clinical variables, and the features ("images" or "features")."""
+
+    clinical: str
+    features: str
+
+    @classmethod
+    def of(cls, summary: dict[str, Any]) -> InputNames:
+        """From a run's summary."""
+        used = [VARIABLE_NAMES[name] for name in summary.get("clinical_used") or ["age"]]
+        return cls(", ".join(used), "images" if summary.get("feature_source") == "latents" else "features")
+
+    def of_block(self, block: str) -> str:
+        """What a configuration uses, for people."""
+        names = {"none": "none", "age": "age", "clinical": self.clinical, "latents": "images"}
+        return f"{self.features} + {self.clinical}" if block == "fused" else names.get(block, block)
 
 
-def shown_metrics(scores: list[Score]) -> tuple[str, ...]:
+def shown_metrics(scores: Sequence[Score]) -> tuple[str, ...]:
     """The metrics that a table shows, the endpoint's own first; scores.csv has all of them."""
     measured = {line.metric for line in scores}
     return tuple(name for name in (SHOWN_OF_CLASSES if "auc" in measured else SHOWN_OF_TIMES) if name in measured)
@@ -36,11 +54,18 @@ def difference(line: Score, age: list[str]) -> tuple[str, str]:
     return f"{line.delta_to_age:+.3f}", f"[{line.delta_low:+.3f}, {line.delta_high:+.3f}]"
 
 
-def headline_score(scores: list[Score]) -> Score | None:
-    """The fused configuration a report leads with: the mean of the heads, which selects none, else the one there is."""
+def contrast(line: Score) -> tuple[str, str]:
+    """Difference to the same model on the same clinical variables without features; blank where there is none."""
+    if line.delta_to_reference != line.delta_to_reference:
+        return "", ""
+    return f"{line.delta_to_reference:+.3f}", f"[{line.reference_low:+.3f}, {line.reference_high:+.3f}]"
+
+
+def lead_score(scores: Sequence[Score]) -> Score:
+    """The row that a result leads with (fusion.contrasts), on the endpoint's own metric."""
     primary = "auc" if any(line.metric == "auc" for line in scores) else "c_index"
-    fused = {line.head: line for line in scores if line.metric == primary and line.block == "fused"}
-    return fused.get("stack") or fused.get("auto") or next(iter(fused.values()), None)
+    rows = {(line.head, line.block): line for line in scores if line.metric == primary}
+    return rows[leading_row(list(rows))]
 
 
 def comparison_rows(name: str, scores: list[Score], age: list[str]) -> list[ComparisonRow]:
@@ -63,78 +88,135 @@ def comparison_rows(name: str, scores: list[Score], age: list[str]) -> list[Comp
 
 
 def score_rows(
-    scores: list[Score], age: list[str], best: Score | None, clinical: str
+    scores: list[Score], age: list[str], best: Score, names: InputNames
 ) -> tuple[tuple[str, ...], list[ScoreRow]]:
-    """Metrics in column order, and one row a configuration, `best` emphasised."""
+    """Metrics in column order, and one row a configuration, `best` emphasised; both differences stand last."""
     metrics = shown_metrics(scores)
     table: dict[tuple[str, str], dict[str, Score]] = {}
     for line in scores:
         table.setdefault((line.head, line.block), {})[line.metric] = line
     rows = [
         ScoreRow(
-            HEAD_NAMES.get(head, head), block_name(block, clinical),
+            HEAD_NAMES.get(head, head), names.of_block(block),
             (*((f"{found[m].value:.2f}", bracket(found[m].low, found[m].high)) for m in metrics),
-             difference(found[metrics[0]], age)),
-            best is not None and (best.head, best.block) == (head, block),
+             difference(found[metrics[0]], age), contrast(found[metrics[0]])),
+            (best.head, best.block) == (head, block),
         )
         for (head, block), found in table.items()
     ]  # fmt: skip
     return metrics, rows
 
 
-def facts(summary: dict[str, Any], best: Score | None, exposure: str | None) -> list[tuple[str, str]]:
-    """How the numbers were made: endpoint, validation, intervals, leak policy, exposure, configurations tried."""
-    v = summary["validation"]
-    e = summary["endpoint"]
+def facts(summary: dict[str, Any], best: Score, exposure: str | None) -> list[tuple[str, str]]:
+    """How the numbers were made: endpoint, validation, pooling, intervals, leak policy, exposure, configurations."""
+    v, e = summary["validation"], summary["endpoint"]
     cuts = e.get("cuts_days") or e.get("quantiles")
     kind = "time to death" if e["kind"] == "time" else (
         f"classes cut at {cuts} days" if e.get("cuts_days") else f"classes cut at the training folds' quantiles {cuts}"
     )  # fmt: skip
+    censored = "" if e["kind"] == "time" else (
+        f"; class not evaluable in {summary['undetermined']:g} patients (censored before the cut), who are left out of "
+        "class metrics and counted"
+    )  # fmt: skip
     rows = [
-        ("Endpoint", f"{e['name']}: {kind}; {summary['undetermined']:g} patients censored before their class was "
-                     "known are left out of class metrics and counted"),
+        ("Endpoint", f"{e['name']}: {kind}{censored}"),
         ("Validation", f"{v['repeats']} × {v['folds']} outer folds by patient, stratified; {v['inner_folds']} inner "
                        "folds choose settings; imputation, scaling, PCA and class cuts come from the training fold"),
-        ("Intervals", f"95 %, {v['replicates']} patient bootstrap replicates of out-of-fold predictions; they hold the "
-                      "fitted models fixed: how far another training moves the numbers, a sweep over seed tells"),
-        ("Leak policy", f"{summary['leak_policy']}; test patients the fine-tuning saw: "
-                        f"{'not known' if summary['seen_by_encoder'] is None else summary['seen_by_encoder']}"),
-        ("Seen by pre-training", f"{summary['seen_by_pretraining']} of {summary['patients']} patients (their images "
-                                 "and masks, not their survival)"),
-        ("Configurations", f"{summary['configurations']} compared, {summary['settings_tried']} settings tried inside; "
-                           "the highlighted row selects no head; the best of the others flatters"),
+        ("Pooling", "AUC, C and rank correlations compare patients within an outer fold only, in every row alike, "
+                    "since each fold's model has a scale of its own; pairs of all folds count alike, and repeats are "
+                    "averaged"),
+        ("Differences", "Paired: the same patients, folds and bootstrap replicates. What features add is judged "
+                        "against the same model on the same clinical variables; age alone is ranked by age itself"),
+        ("Intervals", f"95 %, {v['replicates']} patient bootstrap replicates of out-of-fold predictions. {COVERAGE}"),
+        ("Multiple comparisons", f"{summary['configurations']} configurations, {summary['settings_tried']} "
+                                 "hyperparameter settings in inner folds; the highlighted row was fixed in advance. "
+                                 "Intervals are not corrected: the best of the other rows is too good by chance"),
     ]  # fmt: skip
+    rows += _of_features(summary, exposure)
     if summary.get("site_auc"):
         before, after = summary["site_auc"]
-        rows.append(
-            ("Sites", f"told from the features with AUC {before:.2f} before ComBat, {after:.2f} after (½ = not)")
-        )
-    if best is not None:
-        rows += [("By exposure", exposure)] if exposure else []
-        per = summary["patients_per_parameter"].get(f"{best.head} {best.block}")
-        rows += [("Patients per parameter", f"{per} for the highlighted row, at worst")] if per else []
+        text = f"predicted from the features with AUC {before:.2f} before ComBat, {after:.2f} after (½ = chance)"
+        rows.append(("Sites", text))
+    per = summary["patients_per_parameter"].get(f"{best.head} {best.block}")
+    return rows + ([("Patients per parameter", f"{per} for the highlighted row, at worst")] if per else [])
+
+
+# Measured by experiments/07_false_claims, table "coverage".
+COVERAGE = (
+    "By simulation they cover the performance of these predictions in new patients and the expected performance of the "
+    "whole procedure, trained on as many patients as a training fold holds, alike (experiments/07_false_claims)"
+)
+
+
+def _of_features(summary: dict[str, Any], exposure: str | None) -> list[tuple[str, str]]:
+    """Leak policy and exposure, where features are used at all."""
+    if summary.get("feature_source", "latents") == "none":
+        return []
+    seen = summary["seen_by_encoder"]
+    rows = [("Leak policy", f"{summary['leak_policy']}; test patients that the encoder was trained on: "
+                            f"{'unknown' if seen is None else seen}")]  # fmt: skip
+    if summary.get("feature_source", "latents") == "latents":
+        rows.append(("Pre-training exposure", f"{summary['seen_by_pretraining']} of {summary['patients']} patients "
+                                              "(their images and masks, not their survival)"))  # fmt: skip
+    rows += [("By exposure", exposure)] if exposure else []
+    weights = summary.get("feature_weights") or []
+    if weights:
+        unused = sum(weight == 0 for weight in weights)
+        rows.append(("Ensemble", f"inner folds give the models with features a mean weight of "
+                                 f"{sum(weights) / len(weights):.2f}, the models without them the rest; features were "
+                                 f"not used in {unused} of {len(weights)} fits"))  # fmt: skip
     return rows
 
 
 def headline(best: Score, age: list[str], summary: dict[str, Any]) -> str:
-    """One sentence: the number, its interval, n, and whether the images add to age."""
-    name = f"{HEAD_NAMES[best.head]} on {block_name(best.block, summary['validation']['clinical'])}"
-    text = f"{METRIC_NAMES[best.metric]} {best.value:.2f} {bracket(best.low, best.high)}, n = {best.n}: {name}."
+    """The number, its interval and n; what the features add to the same clinical variables; the difference to age."""
+    names = InputNames.of(summary)
+    text = (
+        f"{METRIC_NAMES[best.metric]} {best.value:.2f} {bracket(best.low, best.high)}, n = {best.n}: "
+        f"{HEAD_NAMES.get(best.head, best.head)} on {names.of_block(best.block)}."
+    )
     if [best.head, best.block] == age:
-        return text + " No image features were used."
-    verdict = (
-        "the images add to age" if best.delta_low > 0
-        else "worse than age alone" if best.delta_high < 0
-        else "no evidence that the images add to age"
-    )  # fmt: skip
-    return f"{text} Δ to age alone {' '.join(difference(best, age))}: {verdict} in these patients."
+        return f"{text} No features were used."
+    if best.block != "fused":
+        return f"{text} No features were used. Difference to age alone {' '.join(difference(best, age))}."
+    found = verdict(best.reference_low, best.reference_high)
+    said = {
+        "gain": f"the {names.features} add to {names.clinical}",
+        "loss": f"worse with the {names.features} than without",
+        "none shown": f"no gain from the {names.features} was shown",
+    }[found]
+    base = "age alone" if best.reference.endswith(" age") else f"the same model on {names.clinical} alone"
+    text += f" Difference to {base} {' '.join(contrast(best))}: {said} in these patients."
+    if base != "age alone":
+        text += f" Difference to age alone {' '.join(difference(best, age))}."
+    return text
 
 
-def warnings(summary: dict[str, Any]) -> list[str]:
+def contrast_text(best: Score, names: InputNames) -> str:
+    """What the headline's difference compares, for checklists."""
+    if not best.reference:
+        return "differences to age alone"
+    if best.reference.endswith(" age"):
+        return "paired differences to age alone"
+    return f"paired differences to age alone and to the same model on {names.clinical} alone"
+
+
+def warnings(summary: dict[str, Any], best: Score | None = None) -> list[str]:
     """What a reader must know before the numbers."""
     out = []
     if summary["patients"] < 50:
         out.append(f"{summary['patients']} patients: this shows that the pipeline runs, and nothing about survival.")
-    if summary["leak_policy"] != "strict":
-        out.append(f"leak_policy={summary['leak_policy']}: the segmenter was fine-tuned on patients it is tested on.")
+    if best is not None and best.value > IMPLAUSIBLE[best.metric]:
+        out.append(
+            f"{METRIC_NAMES[best.metric]} {best.value:.2f} is far above what has been published for glioma: look for "
+            "columns that hold the outcome, or that were chosen by it outside the folds, before you believe it."
+        )
+    if summary.get("suspected_columns"):
+        out.append(f"Suspected leak: {summary['suspected_columns']}")
+    if summary["leak_policy"] == "paper_like":
+        out.append("leak_policy=paper_like: the segmenter was fine-tuned on patients it is tested on.")
+    if summary.get("feature_source") == "csv" and summary["seen_by_encoder"] is None:
+        out.append("Whom the features' encoder was trained on is unknown: some of these patients may be among them.")
+    for name, reason in (summary.get("clinical_dropped") or {}).items():
+        out.append(f"{VARIABLE_NAMES[name]} is not used: {reason}.")
     return out

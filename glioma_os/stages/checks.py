@@ -14,7 +14,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from glioma_os.errors import ConfigError
 from glioma_os.fusion.folds import LeakPolicy
-from glioma_os.fusion.rows import ClinicalSet
+from glioma_os.fusion.rows import clinical_variables
 
 # Type of a key's own value → what may take its place. A bool is an int to Python, so it comes first.
 KINDS: dict[type, tuple[type, ...]] = {
@@ -23,7 +23,6 @@ KINDS: dict[type, tuple[type, ...]] = {
 CHOICES: dict[str, tuple[str, ...]] = {
     "validation.leak_policy": get_args(LeakPolicy),
     "validation.interval": ("percentile", "bca"),  # fusion.scores' own, whose import takes a second
-    "validation.clinical": get_args(ClinicalSet),
 }
 LEAST = {"seed": 0, "validation.inner_folds": 2, "validation.replicates": 1}
 
@@ -58,6 +57,8 @@ def check_values(cfg: DictConfig) -> None:
         value = OmegaConf.select(cfg, key)
         if not isinstance(value, int) or value < least:
             raise ConfigError(key, f"{value} found → {least} or more expected", "Raise it")
+    clinical = cfg.validation.clinical
+    clinical_variables(clinical if isinstance(clinical, str) else list(clinical or ()))
     if not cfg.validation.components:
         raise ConfigError("validation.components", "none found → one or more expected", "[null] keeps every feature")
     days = list(cfg.validation.horizons_days or ())

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 import glioma_os
 from glioma_os.reporting.result_files import SCORES, mean_dice, read_dice, read_scores
-from glioma_os.reporting.tables import headline_score
+from glioma_os.reporting.tables import lead_score
 from glioma_os.stages.setting import Setting, settings_of, study_key
 from glioma_os.sweeps.jobs import RESULT
 from glioma_os.training.run import digest
@@ -54,8 +54,7 @@ def objective(runs: Mapping[str, Path]) -> float | None:
     found = []
     for folder in runs.values():
         if (folder / SCORES).exists():
-            lead = headline_score(read_scores(folder / SCORES))
-            found += [lead.value] if lead else []
+            found.append(lead_score(read_scores(folder / SCORES)).value)
     if not found:
         found = [mean_dice(rows) for folder in runs.values() if (rows := read_dice(folder))]
     return sum(found) / len(found) if found else None

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig
 
+from glioma_os.cohorts.cohort import Cohort
 from glioma_os.data.features import read_features, write_features
 from glioma_os.records import FeatureTable
 from glioma_os.stages.segmenter import Segmenter
@@ -17,12 +18,14 @@ RECIPE = 9  # raise when a change alters the latents
 TABLE = "latents.npz"
 
 
-def extract(setting: Setting, segmenter: Segmenter, seen: dict[str, list[str]], title: str) -> FeatureTable:
-    """Latents of every case of the survival cohort.
+def extract(
+    setting: Setting, segmenter: Segmenter, seen: dict[str, list[str]], title: str, cohort: Cohort | None = None
+) -> FeatureTable:
+    """Latents of every case of a cohort, by default the survival cohort.
 
     `seen`: `encoder_patients` (fine-tuned on) and `pretraining_patients`, both as patient ids of this cohort.
     """
-    volumes = setting.prepared(setting.cohort(), segmenter.channels).volumes()
+    volumes = setting.prepared(cohort or setting.cohort(), segmenter.channels).volumes()
     key = {
         "recipe": RECIPE, "segmenter": segmenter.run.id, "channels": segmenter.channels,
         "pooling": setting.cfg.features.pooling, "volumes": [volume.key for volume in volumes],
@@ -55,20 +58,21 @@ def _encode(setting: Setting, segmenter: Segmenter, volumes: list[Any], title: s
     return torch.stack(rows).float().cpu().numpy()
 
 
-def seen_patients(setting: Setting, segmenter: Segmenter) -> dict[str, list[str]]:
-    """The survival cohort's patients that this segmenter was fine-tuned on, and those its pre-training saw."""
+def seen_patients(setting: Setting, segmenter: Segmenter, cohort: Cohort | None = None) -> dict[str, list[str]]:
+    """A cohort's patients (by default the survival cohort's) that this segmenter was fine-tuned on, and those its
+    pre-training saw."""
     from glioma_os.cohorts.overlap import same_people
 
-    own = setting.cohort()
+    own = cohort or setting.cohort()
     patients = segmenter.patients
     direct = set(patients.get(own.name, []))
     pretraining: set[str] = set()
-    for key in ("pretraining.cohort", "finetuning.cohort"):
+    for key in ("pretraining.cohort", "finetuning.cohort", "cohort"):
         other = setting.cohort(key) if _used(setting, key) else None
         if other is not None and other.name != own.name and other.name in patients:
             people = same_people(own, other, set(patients[other.name]))
             pretraining |= people if key == "pretraining.cohort" else set()
-            direct |= people if key == "finetuning.cohort" else set()
+            direct |= people if key != "pretraining.cohort" else set()
     prefix = setting.cfg.pretraining.seen_prefix
     if prefix and setting.cfg.pretraining["from"] == "weights":
         pretraining |= {who for who, names in own.aliases().items() if any(n.startswith(prefix) for n in names)}
@@ -76,6 +80,8 @@ def seen_patients(setting: Setting, segmenter: Segmenter) -> dict[str, list[str]
 
 
 def _used(setting: Setting, key: str) -> bool:
+    if key == "cohort":
+        return setting.cfg.finetuning["from"] == "own"
     if key == "pretraining.cohort":
         return setting.cfg.pretraining["from"] == "cohort"
     return setting.cfg.finetuning["from"] == "cohort"

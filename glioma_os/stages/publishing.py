@@ -97,14 +97,13 @@ def publish_survival(setting: Setting, run: Run, sources: Mapping[str, str]) -> 
 
     def page() -> Any:
         from glioma_os.reporting.predictions import survival_figures
-        from glioma_os.sweeps.collect import lead_of
+        from glioma_os.reporting.tables import InputNames, lead_score
         from glioma_os.training.wandb_runs import Artefact, Page
 
         frame = pd.read_csv(run.path(PREDICTIONS), comment="#", dtype={"case_id": str, "patient_id": str})
-        scores, age = read_scores(run.path(SCORES)), run.read_json("summary.json")["age"]
-        head, block = lead_of(scores)
-        primary = "auc" if any(s.metric == "auc" for s in scores) else "c_index"
-        best = next(s for s in scores if (s.head, s.block, s.metric) == (head, block, primary))
+        scores, told = read_scores(run.path(SCORES)), run.read_json("summary.json")
+        age, best = told["age"], lead_score(scores)
+        head, block = best.head, best.block
         numbers = {}
         for score in (s for s in scores if s.metric in PUBLISHED):
             if (score.head, score.block) == (head, block):
@@ -112,7 +111,7 @@ def publish_survival(setting: Setting, run: Run, sources: Mapping[str, str]) -> 
                 numbers[f"delta_{score.metric}"] = (score.delta_to_age, score.delta_low, score.delta_high)
             if [score.head, score.block] == age:
                 numbers[f"age_{score.metric}"] = (score.value, score.low, score.high)
-        svgs = survival_figures(frame, scores, best, age, setting.cfg.validation.clinical)
+        svgs = survival_figures(frame, scores, best, age, InputNames.of(told))
         made = Artefact(
             artefact_name(run), "predictions", _sha256(run.path(PREDICTIONS)),
             tuple(f"finetune-{source}" for source in sources.values()),

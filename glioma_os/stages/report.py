@@ -20,12 +20,12 @@ from glioma_os.reporting.predictions import by_exposure, survival_figures
 from glioma_os.reporting.report import HEAD_NAMES, METRIC_NAMES, ComparisonRow, SettingPage, render, write_report
 from glioma_os.reporting.result_files import SCORES, SUBGROUPS, dice_summary, read_scores
 from glioma_os.reporting.tables import (
-    block_name,
+    InputNames,
     bracket,
     comparison_rows,
     facts,
     headline,
-    headline_score,
+    lead_score,
     score_rows,
     warnings,
 )
@@ -38,9 +38,9 @@ from glioma_os.volumes.atomic import atomic_write
 
 OVERLAYS = 6
 WAYS = {  # features.kind → how a patient's prediction comes about
-    "latents": "segment, take the encoder's latents, fuse them with age, predict",
-    "csv": "read feature tables, fuse them with age, predict",
-    "none": "predict from clinical values",
+    "latents": "segment, extract the encoder's latents, fuse them with clinical variables, predict",
+    "csv": "read feature tables, fuse them with clinical variables, predict",
+    "none": "predict from clinical variables",
 }
 
 
@@ -67,15 +67,13 @@ def _overlays(segmenters: list[Segmenter]) -> list[tuple[str, str]]:
 def setting_page(setting: Setting, run: Run) -> tuple[SettingPage, list[ComparisonRow]]:
     """Everything the report shows of one setting, from its runs."""
     scores, summary = read_scores(run.path(SCORES)), run.read_json("summary.json")
-    age, seed, clinical = summary["age"], int(setting.cfg.seed), summary["validation"]["clinical"]
-    best = headline_score(scores)
-    metrics, rows = score_rows(scores, age, best, clinical)
-    shown = best or next(s for s in scores if [s.head, s.block] == age and s.metric == metrics[0])
+    age, names, best = summary["age"], InputNames.of(summary), lead_score(scores)
+    metrics, rows = score_rows(scores, age, best, names)
     frame = _predictions(run)
-    exposure = by_exposure(frame, best, summary["pretraining_patients"], seed) if best else None
+    exposure = by_exposure(frame, best, summary["pretraining_patients"], int(setting.cfg.seed))
     primary = [s for s in scores if s.metric == metrics[0] and s.head != "majority"]
     lines = [
-        (f"{HEAD_NAMES[s.head]}, {block_name(s.block, clinical)}", s.value, s.low, s.high, s.block == "fused")
+        (f"{HEAD_NAMES.get(s.head, s.head)}, {names.of_block(s.block)}", s.value, s.low, s.high, s.block == "fused")
         for s in primary
     ]
     flow = [("cases read", summary["cases_read"])]
@@ -85,13 +83,13 @@ def setting_page(setting: Setting, run: Run) -> tuple[SettingPage, list[Comparis
     page = SettingPage(
         name=setting.name,
         subtitle=f"{summary['cohort']}; {', '.join(setting.channels)}" if dice or overlays else summary["cohort"],
-        headline=headline(shown, age, summary), flow=flow, metrics=metrics, scores=rows,
+        headline=headline(best, age, summary), flow=flow, metrics=metrics, scores=rows,
         facts=facts(summary, best, exposure), groups=groups,
-        figures=list(survival_figures(frame, scores, shown, age, clinical).values()),
+        figures=list(survival_figures(frame, scores, best, age, names).values()),
         forest=figures.forest(lines, "Every configuration", METRIC_NAMES[metrics[0]], 0.5),
-        dice=dice, dice_text=text, overlays=overlays, warnings=warnings(summary),
-        judgement=judgement(frame, shown, age, summary["patients_per_parameter"].get(f"{shown.head} {shown.block}")),
-        subgroups=subgroup_rows(_subgroups(run, shown)), checklist=filled(TRIPOD_AI, _facts_of(setting, run)),
+        dice=dice, dice_text=text, overlays=overlays, warnings=warnings(summary, best),
+        judgement=judgement(frame, best, age, parameters=summary["columns"].get(f"{best.head} {best.block}")),
+        subgroups=subgroup_rows(_subgroups(run, best)), checklist=filled(TRIPOD_AI, _facts_of(setting, run)),
     )  # fmt: skip
     return page, comparison_rows(setting.name, scores, age)
 
@@ -104,7 +102,7 @@ def _subgroups(run: Run, shown: Score) -> list[dict[str, str]]:
 def _facts_of(setting: Setting, run: Run) -> dict[str, str]:
     """What the checklists and the model card are filled with."""
     summary, scores = run.read_json("summary.json"), read_scores(run.path(SCORES))
-    shown = headline_score(scores) or next(s for s in scores if [s.head, s.block] == summary["age"])
+    shown = lead_score(scores)
     channels = ", ".join(setting.channels) if setting.cfg.features.kind == "latents" else "none read"
     return known_facts(summary, headline(shown, summary["age"], summary), channels, __version__)
 
@@ -148,12 +146,14 @@ def build_report(cfg: DictConfig, settings: list[Setting], runs: dict[str, Run],
     first = runs[settings[0].name].read_json("provenance.json")
     synthetic = "synthetic" in settings[0].cohort().name
     lead = (
-        f"{len(pages)} setting{'s' * (len(pages) > 1)}: {WAYS[settings[0].cfg.features.kind]}; every number out of "
-        "fold, with its interval, beside age alone."
+        f"{len(pages)} setting{'s' * (len(pages) > 1)}: {WAYS[settings[0].cfg.features.kind]}. Every number is out of "
+        "fold, with its 95 % interval and an age-only baseline."
     )
+    if len(pages) > 1:
+        lead += f" Intervals are not corrected for the comparison of {len(pages)} settings."
     if synthetic:
         lead += (
-            f" The patients are drawn, not real: imaging signal {cfg.synthetic.signal} (correlation of the imaging "
+            f" The patients are simulated, not real: imaging signal {cfg.synthetic.signal} (correlation of the imaging "
             "trait with log survival), so the numbers test the pipeline and say nothing about glioma."
         )
     provenance = [

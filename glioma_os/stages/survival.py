@@ -12,12 +12,15 @@ from omegaconf import DictConfig
 from glioma_os import NOTICE
 from glioma_os.data.features import with_rows_for
 from glioma_os.errors import ConfigError
+from glioma_os.fusion.clinical import recordings, usable_here
+from glioma_os.fusion.develop import ENSEMBLE
 from glioma_os.fusion.preprocessing import Preparation
 from glioma_os.fusion.results import ValidationResult
-from glioma_os.fusion.rows import Rows
+from glioma_os.fusion.rows import Rows, clinical_variables
 from glioma_os.fusion.scores import Score, score
+from glioma_os.fusion.storage import ARRAYS, save_pipeline
 from glioma_os.fusion.subgroups import SubgroupScore, subgroup_scores
-from glioma_os.fusion.validation import nested_validation
+from glioma_os.fusion.validation import develop_on, nested_validation
 from glioma_os.records import FeatureTable
 from glioma_os.reporting.result_files import (
     PREDICTIONS,
@@ -28,7 +31,7 @@ from glioma_os.reporting.result_files import (
     write_scores,
     write_subgroups,
 )
-from glioma_os.reporting.tables import headline_score, shown_metrics
+from glioma_os.reporting.tables import InputNames, contrast, contrast_text, lead_score, shown_metrics
 from glioma_os.stages.build import plain
 from glioma_os.stages.publishing import publish_survival
 from glioma_os.stages.setting import Setting
@@ -36,7 +39,8 @@ from glioma_os.training.progress import say, track
 from glioma_os.training.provenance import provenance
 from glioma_os.training.run import Run, digest
 
-RECIPE = 7  # raise when a change alters the predictions or the scores
+RECIPE = 8  # raise when a change alters the predictions or the scores
+PIPELINE = "pipeline"  # folder of the fitted pipeline in a run
 FeaturesOfFold = Callable[[int, int], FeatureTable]
 
 
@@ -89,7 +93,9 @@ def survive(setting: Setting) -> Run:
     run = setting.run("survival", key)
     with run.writing() as todo:
         if todo:
-            result = validated(setting, Rows.from_cases(cases), features, f"Validating heads, {setting.name}")
+            rows = Rows.from_cases(cases)
+            variables, dropped = variables_of(setting, rows)
+            result = validated(setting, rows, features, f"Validating heads, {setting.name}")
             scores = score(
                 result,
                 setting.endpoint,
@@ -100,7 +106,10 @@ def survive(setting: Setting) -> Run:
             write_scores(scores, run.path(SCORES))
             write_predictions(result, run.path(PREDICTIONS))
             write_subgroups(_subgroups(setting, result, scores), run.path(SUBGROUPS))
-            run.write_json("summary.json", _summary(setting, result, excluded, features))
+            stored = _store(setting, rows, variables, features, run)
+            summary = _summary(setting, result, excluded, features)
+            summary |= _of_clinical(setting, rows, variables, dropped, scores) | {"frozen_pipeline": stored}
+            run.write_json("summary.json", summary)
             run.write_json("folds.json", setting.folds.to_json())
             run.write_json("provenance.json", provenance())
             publish_survival(setting, run, source.get("segmenters", {}) if isinstance(source, dict) else {})
@@ -122,6 +131,11 @@ def preparation(setting: Setting) -> Preparation:
     )
 
 
+def variables_of(setting: Setting, rows: Rows) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Clinical variables that are asked for and can be used, and why others cannot."""
+    return usable_here(rows, clinical_variables(plain(setting.cfg.validation)["clinical"]))
+
+
 def validated(
     setting: Setting, rows: Rows, features: FeaturesOfFold | None, title: str | None = None
 ) -> ValidationResult:
@@ -133,8 +147,9 @@ def validated(
         next(steps, None)
 
     result = nested_validation(
-        rows, options.clinical, features, heads, setting.endpoint, setting.folds, int(options.inner_folds),
-        preparation(setting), plain(options.horizons_days), options.leak_policy, int(setting.cfg.seed), progress,
+        rows, variables_of(setting, rows)[0], features, heads, setting.endpoint, setting.folds,
+        int(options.inner_folds), preparation(setting), plain(options.horizons_days), options.leak_policy,
+        int(setting.cfg.seed), progress,
     )  # fmt: skip
     for _ in steps:
         pass
@@ -143,13 +158,57 @@ def validated(
 
 def _subgroups(setting: Setting, result: ValidationResult, scores: list[Score]) -> list[SubgroupScore]:
     """Of the configuration the report leads with, and of age alone."""
-    rows, lead = Rows.from_cases(setting.survivors[0]), headline_score(scores)
-    shown = [c for c in result.configurations if lead and (c.head, c.block) == (lead.head, lead.block)]
+    rows, lead = Rows.from_cases(setting.survivors[0]), lead_score(scores)
+    shown = result.named(lead.head, lead.block)
     return [
         line
-        for configuration in [*(c for c in shown if c is not result.age), result.age]
-        for line in subgroup_scores(result, configuration, rows, 1000, int(setting.cfg.seed))
+        for configuration in dict.fromkeys([id(shown), id(result.age)])
+        for line in subgroup_scores(
+            result, shown if configuration == id(shown) else result.age, rows, 1000, int(setting.cfg.seed)
+        )
     ]
+
+
+def _store(
+    setting: Setting, rows: Rows, variables: tuple[str, ...], features: FeaturesOfFold | None, run: Run
+) -> str | None:
+    """The pipeline fitted on every patient, in the run's folder; None where each fold has an encoder of its own."""
+    table = None if features is None else features(0, 0)
+    if table is not None and any(features(0, fold) is not table for fold in range(1, setting.folds.n_folds)):  # type: ignore[misc]
+        return None
+    options = setting.cfg.validation
+    fitted = develop_on(
+        rows, variables, table, list(setting.heads.values()), setting.endpoint, int(options.inner_folds),
+        preparation(setting), int(setting.cfg.seed),
+    )  # fmt: skip
+    save_pipeline(fitted, run.path(PIPELINE), pipeline_provenance(setting, rows, variables, table))
+    return f"{PIPELINE}/{ARRAYS}"
+
+
+def pipeline_provenance(
+    setting: Setting, rows: Rows, variables: tuple[str, ...], table: FeatureTable | None
+) -> dict[str, Any]:
+    """What a stored pipeline says of itself: its cohort, endpoint, inputs, and the segmenter of its features."""
+    return {
+        "cohort": setting.cohort().name, "patients": len(set(rows.patient_ids)), "deaths": int(rows.event.sum()),
+        "endpoint": plain(setting.cfg.endpoint), "clinical": list(variables), "features": setting.cfg.features.kind,
+        "feature_names": [] if table is None else list(table.names),
+        "segmenter": None if table is None else table.provenance.get("segmenter"),
+        "horizons_days": plain(setting.cfg.validation.horizons_days), "seed": int(setting.cfg.seed),
+    }  # fmt: skip
+
+
+def _of_clinical(
+    setting: Setting, rows: Rows, variables: tuple[str, ...], dropped: dict[str, str], scores: list[Score]
+) -> dict[str, Any]:
+    """What the report and its checklists say of clinical variables, sites and the headline's contrast."""
+    used = {"clinical_used": list(variables), "feature_source": str(setting.cfg.features.kind)}
+    return {
+        **used, "clinical_dropped": dropped, "sites": len(set(rows.sites) - {""}),
+        "recorded": {line.variable: round(line.recorded, 4) for line in recordings(rows, variables)},
+        "interval_target": "performance of these predictions in new patients, and of the procedure that made them",
+        "contrast": contrast_text(lead_score(scores), InputNames.of(used)),
+    }  # fmt: skip
 
 
 def _summary(
@@ -157,7 +216,10 @@ def _summary(
 ) -> dict[str, Any]:
     """What the report says of how it was judged."""
     cases, _ = setting.survivors
-    seen = sorted(features(0, 0).provenance.get("pretraining_patients", [])) if features else []
+    provenance_of = features(0, 0).provenance if features else {}
+    seen = sorted(provenance_of.get("pretraining_patients", []))
+    encoder = provenance_of.get("encoder_patients")
+    told = "none" if encoder == [] else "unknown" if encoder is None else "known"
     return {
         "notice": NOTICE,
         "setting": setting.name,
@@ -171,6 +233,15 @@ def _summary(
         "validation": plain(setting.cfg.validation) | {"repeats": setting.repeats},
         "undetermined": result.undetermined,
         "seen_by_encoder": result.seen_by_encoder,
+        "encoder_patients": told if features else None,
+        "suspected_columns": provenance_of.get("suspected_columns"),
+        "feature_weights": [
+            round(weight, 4)
+            for c in result.configurations
+            if (c.head, c.block) == (ENSEMBLE, "fused")
+            for weight in c.feature_weights
+        ],
+        "columns": {f"{c.head} {c.block}": c.columns for c in result.configurations if c.columns},
         "seen_by_pretraining": len({case.patient_id for case in cases} & set(seen)),
         "pretraining_patients": seen,
         "leak_policy": result.leak_policy,
@@ -196,6 +267,7 @@ def say_scores(scores: list[Score], title: str) -> None:
                 f"    {line.head:<14}{line.block:<10}{line.value:6.3f} [{line.low:.3f}, {line.high:.3f}]  "
                 f"n={line.n:<4} "
                 f"Δ age {line.delta_to_age:+.3f} [{line.delta_low:+.3f}, {line.delta_high:+.3f}]"
+                + (f"  Δ without features {' '.join(contrast(line))}" if line.block == "fused" else "")
             )
 
 
@@ -208,7 +280,7 @@ def main(cfg: DictConfig) -> dict[str, Path]:
     say_scores(
         read_scores(run.path(SCORES)),
         f"{summary['cohort']}, {cfg.endpoint.name}: {summary['patients']} patients, {summary['deaths']} deaths, "
-        f"{summary['undetermined']:g} without a class; out of fold, 95 % patient bootstrap",
+        f"class not evaluable in {summary['undetermined']:g}; out of fold, 95 % patient bootstrap",
     )
     say(f"{run.folder}")
     return {setting.name: run.folder}

@@ -1,9 +1,11 @@
-"""stage=validate: everything learnt on one cohort, another predicted once; patients that both hold are left out."""
+"""stage=validate: everything learnt on one cohort (or several), another predicted once; shared patients left out."""
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
@@ -12,11 +14,14 @@ from glioma_os import NOTICE
 from glioma_os.cohorts.overlap import shared_patients
 from glioma_os.data.features import with_rows_for
 from glioma_os.errors import ConfigError
+from glioma_os.fusion.clinical import usable_there
 from glioma_os.fusion.drift import drift
 from glioma_os.fusion.results import Configuration, Truth
-from glioma_os.fusion.rows import Rows
+from glioma_os.fusion.rows import Rows, clinical_variables
 from glioma_os.fusion.scores import score
-from glioma_os.fusion.validation import external_validation
+from glioma_os.fusion.storage import save_pipeline
+from glioma_os.fusion.updating import recalibrated
+from glioma_os.fusion.validation import apply_to, develop_on
 from glioma_os.records import Case, FeatureTable
 from glioma_os.reporting.estimates import recalibration_text
 from glioma_os.reporting.result_files import (
@@ -27,10 +32,13 @@ from glioma_os.reporting.result_files import (
     write_predictions,
     write_scores,
 )
+from glioma_os.reporting.tables import headline, lead_score, warnings
 from glioma_os.stages.audit import identity
 from glioma_os.stages.build import plain
+from glioma_os.stages.external_latents import external_latents
+from glioma_os.stages.leave_one_out import leave_one_cohort_out
 from glioma_os.stages.setting import Setting
-from glioma_os.stages.survival import preparation, say_scores
+from glioma_os.stages.survival import PIPELINE, pipeline_provenance, preparation, say_scores
 from glioma_os.survival.calibration import Recalibration, recalibration
 from glioma_os.training.progress import say, track
 from glioma_os.training.provenance import provenance
@@ -38,39 +46,40 @@ from glioma_os.training.run import Run
 from glioma_os.volumes.atomic import atomic_write
 
 CALIBRATION = "calibration.csv"
-RECIPE = 6  # raise when a change alters the predictions or the scores
+RECIPE = 7  # raise when a change alters the predictions or the scores
 
 
-def _sides(setting: Setting) -> tuple[list[Case], list[Case], int, dict[str, int]]:
+def _sides(setting: Setting, train: Sequence[str], test: str) -> tuple[list[Case], list[Case], int, dict[str, int]]:
     """Training cases without those that the test cohort holds too, test cases, how many that were, and exclusions."""
-    if setting.cfg.other is None:
-        raise ConfigError("test", "no second cohort found → one expected", "Say train=brats_table test=upenn")
-    own, other = setting.cohort(), setting.cohort("other")
-    shared = {pair.own for pair in shared_patients(own, other, bool(setting.cfg.audit.voxels), track)}
-    known, _ = setting.eligible(own)
+    other = setting.cohort(test)
     others, reasons = setting.eligible(other)
-    return [case for case in known if case.patient_id not in shared], others, len(shared), reasons
+    known: list[Case] = []
+    left_out = 0
+    for key in train:
+        own = setting.cohort(key)
+        shared = {pair.own for pair in shared_patients(own, other, bool(setting.cfg.audit.voxels), track)}
+        left_out += len(shared)
+        known += [case for case in setting.eligible(own)[0] if case.patient_id not in shared]
+    return known, others, left_out, reasons
 
 
-def _features(setting: Setting, cases: list[Case]) -> FeatureTable | None:
+def _features(setting: Setting, known: list[Case], others: list[Case], test: str) -> FeatureTable | None:
     kind = setting.cfg.features.kind
     if kind == "none":
         return None
-    if kind != "csv":
-        raise ConfigError(
-            "features", f"{kind} found → none or csv expected",
-            "For latents of both cohorts write them to one CSV: stage=latents, then features=csv",
-        )  # fmt: skip
+    if kind == "latents":
+        return external_latents(setting, known, others, test)
     keep = setting.cfg.features.lacking in ("keep", "learn")
-    return with_rows_for(setting.feature_csv, [case.case_id for case in cases]) if keep else setting.feature_csv
+    cases = [case.case_id for case in (*known, *others)]
+    return with_rows_for(setting.feature_csv, cases) if keep else setting.feature_csv
 
 
-def validate(setting: Setting) -> Run:
-    """scores.csv, predictions.csv, drift.csv and summary.json of the frozen pipelines on the test cohort."""
-    known, others, shared, excluded = _sides(setting)
-    features = _features(setting, [*known, *others])
+def validate(setting: Setting, train: Sequence[str] = ("cohort",), test: str = "other") -> Run:
+    """scores.csv, predictions.csv, drift.csv, summary.json and the fitted pipeline, put to the test cohort."""
+    known, others, shared, excluded = _sides(setting, train, test)
+    features = _features(setting, known, others, test)
     parts = {name: plain(setting.cfg[name]) for name in ("endpoint", "head", "validation", "features", "eligibility")}
-    prints = [identity(setting.cohort(name)) for name in ("cohort", "other")]
+    prints = [identity(setting.cohort(name)) for name in (*train, test)]
     table = None if features is None else features.provenance
     run = setting.run(
         "validate",
@@ -78,79 +87,120 @@ def validate(setting: Setting) -> Run:
     )
     with run.writing() as todo:
         if todo:
-            options, rows, other_rows = setting.cfg.validation, Rows.from_cases(known), Rows.from_cases(others)
-            result = external_validation(
-                rows, other_rows, options.clinical, features, list(setting.heads.values()), setting.endpoint,
-                int(options.inner_folds), preparation(setting), plain(options.horizons_days), int(setting.cfg.seed),
-            )  # fmt: skip
-            write_scores(
-                score(result, setting.endpoint, int(options.replicates), int(setting.cfg.seed), options.interval),
-                run.path(SCORES),
-            )
-            write_predictions(result, run.path(PREDICTIONS))
-            fits = [[c.head, c.block, *calibration_of(c, result.truth)] for c in result.configurations]
-            atomic_write(run.path(CALIBRATION), csv_bytes(["head", "block", "slope", "intercept"], fits))
-            lines = [asdict(line) for line in drift(rows, other_rows)]
-            atomic_write(run.path("drift.csv"), csv_bytes(list(lines[0]), [list(line.values()) for line in lines]))
-            run.write_json("summary.json", _summary(setting, known, others, shared, excluded, result))
-            run.write_json("provenance.json", provenance())
+            told = {"shared_left_out": shared, "test_excluded": excluded}
+            _write(setting, run, (known, others), features, told, test)
     return run
 
 
-def calibration_of(configuration: Configuration, truth: Truth) -> tuple[float, float]:
-    """Slope (1 is ideal) and intercept (0 is ideal) of P(short class) in the new cohort, see `Recalibration`; NaN
-    where there are not two classes."""
-    chances, known = configuration.table.probabilities, truth.classes >= 0
-    if chances is None or chances.shape[1] != 2 or not known.any():
-        return float("nan"), float("nan")
-    found = recalibration(chances[known, 0], truth.classes[known] == 0)
-    return found.slope, found.intercept
-
-
-def _summary(
-    setting: Setting, known: list[Case], others: list[Case], shared: int, excluded: dict[str, int], result: Any
-) -> dict[str, Any]:
-    return {
+def _write(
+    setting: Setting, run: Run, sides: tuple[list[Case], list[Case]], features: FeatureTable | None,
+    told: dict[str, Any], test: str,
+) -> None:  # fmt: skip
+    options, seed = setting.cfg.validation, int(setting.cfg.seed)
+    rows, other_rows = (Rows.from_cases(cases) for cases in sides)
+    rows.and_others(other_rows)
+    asked = clinical_variables(plain(options)["clinical"])
+    variables, dropped, drifting = usable_there(rows, other_rows, asked)
+    heads, how = list(setting.heads.values()), preparation(setting)
+    fitted = develop_on(rows, variables, features, heads, setting.endpoint, int(options.inner_folds), how, seed)
+    save_pipeline(fitted, run.path(PIPELINE), pipeline_provenance(setting, rows, variables, features))
+    result = apply_to(fitted, other_rows, features, heads, variables, how, plain(options.horizons_days))
+    scores = score(result, setting.endpoint, int(options.replicates), seed, options.interval)
+    write_scores(scores, run.path(SCORES))
+    write_predictions(result, run.path(PREDICTIONS))
+    fits = [[c.head, c.block, *calibration_of(c, result.truth)] for c in result.configurations]
+    atomic_write(run.path(CALIBRATION), csv_bytes(["head", "block", "slope", "intercept"], fits))
+    lines = [asdict(line) for line in drift(rows, other_rows)]
+    atomic_write(run.path("drift.csv"), csv_bytes(list(lines[0]), [list(line.values()) for line in lines]))
+    lead = lead_score(scores)
+    updated = recalibrated(result.named(lead.head, lead.block), result.truth, result.horizons_days, seed)
+    seen = None if features is None else features.provenance.get("encoder_patients")
+    run.write_json("summary.json", {
         "notice": NOTICE,
-        "train": setting.cohort().name,
-        "test": setting.cohort("other").name,
-        "train_patients": len({case.patient_id for case in known}),
-        "shared_left_out": shared,
-        "test_patients": len({case.patient_id for case in others}),
-        "test_deaths": sum(bool(case.outcome and case.outcome.event) for case in others),
-        "test_excluded": excluded,
+        "train": fitted_on(sides[0]),
+        "test": setting.cohort(test).name,
+        "train_patients": len(set(rows.patient_ids)),
+        "test_patients": len(set(other_rows.patient_ids)),
+        "test_deaths": int(other_rows.event.sum()),
         "endpoint": plain(setting.cfg.endpoint),
         "cuts_days": result.cuts[0].tolist(),
         "undetermined": result.undetermined,
         "configurations": len(result.configurations),
         "settings_tried": result.settings_tried,
         "age": [result.age.head, result.age.block],
-    }
+        "clinical_used": list(variables), "clinical_dropped": dropped, "clinical_drift": drifting,
+        "feature_source": str(setting.cfg.features.kind), "leak_policy": str(options.leak_policy),
+        "seen_by_encoder": None if seen is None else 0, "patients": len(set(other_rows.patient_ids)),
+        "pretraining_exposed": len(_exposed(features, other_rows)), "recalibrated": updated._asdict(), **told,
+    })  # fmt: skip
+    run.write_json("provenance.json", provenance())
 
 
-def main(cfg: DictConfig) -> None:
-    """Prints who was left out, how the cohorts differ, and the scores."""
+def fitted_on(cases: Sequence[Case]) -> str:
+    """The cohorts that a pipeline was fitted on."""
+    return " + ".join(dict.fromkeys(case.cohort for case in cases))
+
+
+def _exposed(features: FeatureTable | None, rows: Rows) -> set[str]:
+    return set(features.provenance.get("pretraining_patients", ())) & set(rows.patient_ids) if features else set()
+
+
+def calibration_of(configuration: Configuration, truth: Truth) -> tuple[float, float]:
+    """Slope (ideal 1) and intercept (ideal 0) of P(short class) in the new cohort; NaN or ±inf where undefined."""
+    probabilities, known = configuration.table.probabilities, truth.classes >= 0
+    if probabilities is None or probabilities.shape[1] != 2 or not known.any():
+        return float("nan"), float("nan")
+    found = recalibration(probabilities[known, 0], truth.classes[known] == 0)
+    return found.slope, found.intercept
+
+
+def main(cfg: DictConfig) -> dict[str, Path]:
+    """Prints who was left out, how the cohorts differ, the scores, and what recalibration would give."""
     setting = Setting(cfg, cfg.setting)
+    if plain(cfg.cohorts):
+        return leave_one_cohort_out(setting, validate)
+    if cfg.other is None:
+        raise ConfigError("test", "no second cohort found → one expected", "Set train=brats_table test=upenn")
     if cfg.features.kind == "latents" and not setting.cohort().modalities:
         cfg.features = {"kind": "none"}
     run = validate(setting)
-    s = run.read_json("summary.json")
-    say(f"Learnt on {s['train']}, {s['train_patients']} patients; {s['shared_left_out']} left out that {s['test']} "
-        f"holds too")  # fmt: skip
+    s, scores = run.read_json("summary.json"), read_scores(run.path(SCORES))
+    say(f"Trained on {s['train']}, {s['train_patients']} patients; {s['shared_left_out']} patients shared with "
+        f"{s['test']} excluded")  # fmt: skip
+    if s["feature_source"] == "latents":
+        say(f"{s['pretraining_exposed']} of {s['test_patients']} test patients were seen by the encoder's pre-training")
     say_scores(
-        read_scores(run.path(SCORES)),
+        scores,
         f"{s['test']}, {cfg.endpoint.name}: {s['test_patients']} patients, {s['test_deaths']} deaths, "
-        f"{s['undetermined']:g} without a class; predicted once, 95 % patient bootstrap",
+        f"class not evaluable in {s['undetermined']:g}; predicted once, 95 % patient bootstrap",
     )
-    say("Drift, in standard deviations")
-    for line in run.path("drift.csv").read_text().splitlines()[1:]:
-        name, before, after, sd, *_ = line.split(",")
-        say(f"  {name:<22}{float(before):9.2f} → {float(after):9.2f}  {float(sd):+.2f}")
+    lead = lead_score(scores)
+    say(headline(lead, s["age"], s))
+    for text in (*warnings(s, lead), *s["clinical_drift"]):
+        say(f"Warning: {text}")
+    _say_drift(run)
+    _say_calibration(run, s["recalibrated"])
+    say(f"{run.folder}")
+    return {setting.name: run.folder}
+
+
+def _say_drift(run: Run) -> None:
+    say("Differences between the cohorts, in standard deviations")
+    with run.path("drift.csv").open(newline="") as file:
+        for line in csv.DictReader(file):
+            say(f"  {line['name']:<22}{float(line['known']):9.2f} → {float(line['others']):9.2f}  "
+                f"{float(line['difference_sd']):+.2f}  {line['verdict']}")  # fmt: skip
+
+
+def _say_calibration(run: Run, updated: dict[str, float]) -> None:
     with run.path(CALIBRATION).open(newline="") as file:
-        calibrated = [row for row in csv.DictReader(file) if row["slope"] != "nan" and row["head"] != "majority"]
-    if calibrated:
+        fits = [row for row in csv.DictReader(file) if row["intercept"] != "nan" and row["head"] != "majority"]
+    if fits:
         say("Calibration of the shorter class")
-    for row in calibrated:
+    for row in fits:
         fit = Recalibration(float(row["intercept"]), float(row["slope"]))
         say(f"  {row['head']:<16}{row['block']:<11}{recalibration_text(fit)}")
-    say(f"{run.folder}")
+    for name, title in (("brier", "Brier score"), ("ibs", "integrated Brier score")):
+        before, after = updated[f"{name}_before"], updated[f"{name}_after"]
+        if before == before:
+            say(f"Recalibrated in the new cohort (cross-fitted), {title} {before:.3f} → {after:.3f}")

@@ -107,9 +107,7 @@ def _auc(sample: Sample, weights: Array) -> Array:
 
 
 def _concordance(sample: Sample, weights: Array) -> Array:
-    return concordance.weighted_concordance(
-        sample.time, sample.event, sample.risk, weights, strata=sample.strata
-    )
+    return concordance.weighted_concordance(sample.time, sample.event, sample.risk, weights, strata=sample.strata)
 
 
 def _spearman(sample: Sample, weights: Array) -> Array:

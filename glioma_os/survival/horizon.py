@@ -10,7 +10,7 @@ from scipy.stats import norm
 from glioma_os.errors import DataError, TrainingError
 from glioma_os.records import Array
 from glioma_os.survival.calibration import Reliability, wilson
-from glioma_os.survival.curves import breslow_log_hazard, breslow_survival, kaplan_meier
+from glioma_os.survival.curves import Baseline, kaplan_meier
 from glioma_os.survival.ipcw import supported_horizons
 from glioma_os.survival.likelihoods import cox_log_likelihood, fit_cox
 from glioma_os.survival.splines import quantile_knots, restricted_cubic_basis
@@ -157,8 +157,7 @@ def _smoothed(score: Array, time: Array, event: Array, knots: Array, at: Array, 
     sd = np.where(sd > 0, sd, 1.0)
     basis, wanted = (basis - mean) / sd, (wanted - mean) / sd
     beta = fit_cox(basis, time, event, l2=_RIDGE)
-    baseline = breslow_log_hazard(time, event, basis @ beta, np.array([horizon_days]))
-    return 1 - breslow_survival(baseline, wanted @ beta)[:, 0]
+    return 1 - Baseline.fit(time, event, basis @ beta).survival(wanted @ beta, np.array([horizon_days]))[:, 0]
 
 
 def calibration_curve(

@@ -45,9 +45,7 @@ def _inverse(chance: Array) -> Array:
     return np.divide(1.0, chance, out=np.zeros_like(chance), where=chance > 0)
 
 
-def uno_concordance(
-    time: Array, event: Array, risk: Array, weights: Array, strata: Array | None = None
-) -> Array:
+def uno_concordance(time: Array, event: Array, risk: Array, weights: Array, strata: Array | None = None) -> Array:
     """Uno's C (Uno 2011), (B,): pairs weighted by 1/G² at the first death; NaN where no pair is comparable.
 
     G comes from all rows; with `strata` (n,) only pairs within a stratum are compared.

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from glioma_os.errors import DataError, IntegrityError
-from glioma_os.fusion.scores import Score
+from glioma_os.fusion.contrasts import leading_row
 from glioma_os.records import Array, Region
 from glioma_os.reporting.result_files import DICE, PREDICTIONS, SCORES, read_dice, read_scores
 from glioma_os.survival.bootstrap import METRICS, Sample, bootstrap_weights
@@ -93,15 +93,6 @@ def _results(job: JobLine) -> dict[str, Path]:
     return {title: run for title, run in job.runs.items() if (run / SCORES).exists()}
 
 
-def lead_of(scores: Sequence[Score]) -> tuple[str, str]:
-    """The configuration that stands for a run: the most inputs, and the mean of heads where there are several."""
-    for block in ("fused", "clinical"):
-        heads = [line.head for line in scores if line.block == block]
-        if heads:
-            return next((name for name in ("stack", "auto") if name in heads), heads[0]), block
-    raise DataError("scores", "only age found → fused or clinical", "Give the run features or clinical values")
-
-
 def _of_survival(folder: Path, factors: Factors, seed: str, replicates: int) -> list[Observation]:
     frame = pd.read_csv(folder / PREDICTIONS, comment="#", dtype={"patient_id": str, "case_id": str})
     scores = read_scores(folder / SCORES)
@@ -110,7 +101,7 @@ def _of_survival(folder: Path, factors: Factors, seed: str, replicates: int) -> 
     for metric in SURVIVAL_METRICS:
         lines = {(line.head, line.block): line for line in scores if line.metric == metric}
         if lines:
-            lead = lead_of(scores)
+            lead = leading_row(list(lines))
             values = _replicated(frame, *lead, metric, replicates)
             baseline = _replicated(frame, age_head, age_block, metric, replicates)
             out.append(Observation(factors, seed, metric, values, lines[lead].n, baseline))
@@ -126,6 +117,7 @@ def _replicated(frame: pd.DataFrame, head: str, block: str, metric: str, replica
         sample = Sample(
             rows["time_days"].to_numpy(float), rows["event"].to_numpy() > 0, rows["risk"].to_numpy(float),
             rows["class"].to_numpy(int) if chances else None, rows[chances].to_numpy(float) if chances else None,
+            strata=rows["fold"].to_numpy(),
         )  # fmt: skip
         found.append(METRICS[metric](sample, _draws(tuple(rows["patient_id"]), replicates)))
     return np.mean(found, axis=0)

@@ -64,7 +64,9 @@ def easy():
 
 @pytest.fixture(scope="module")
 def fused(easy):
-    return validate(*easy, heads=(Logistic(), Cox()), clinical=clinical_variables("clinical"), folds=folds_of(easy[0], repeats=2))
+    return validate(
+        *easy, heads=(Logistic(), Cox()), clinical=clinical_variables("clinical"), folds=folds_of(easy[0], repeats=2)
+    )
 
 
 def test_baselines_and_blocks_always_stand_there(easy, fused):

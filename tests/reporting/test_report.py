@@ -13,13 +13,15 @@ from glioma_os.reporting import figures
 from glioma_os.reporting.predictions import by_exposure, survival_figures
 from glioma_os.reporting.published import MARASI_2025
 from glioma_os.reporting.report import SettingPage, render
-from glioma_os.reporting.tables import comparison_rows, facts, headline, headline_score, score_rows, warnings
+from glioma_os.reporting.tables import InputNames, comparison_rows, facts, headline, lead_score, score_rows, warnings
 
 AGE = ["logistic", "age"]
+NAMES = InputNames("age", "images")
 
 
 def line(head, block, metric, value, delta=(0.0, 0.0, 0.0)):
-    return Score(head, block, metric, value, value - 0.1, value + 0.1, 90, *delta, 0)
+    against = ("logistic age", *delta) if block == "fused" else ("", *[float("nan")] * 3)
+    return Score(head, block, metric, value, value - 0.1, value + 0.1, 90, *delta, 0, *against)
 
 
 SCORES = [
@@ -35,6 +37,7 @@ SUMMARY = {
     "patients": 40, "leak_policy": "paper_like", "seen_by_encoder": 3, "seen_by_pretraining": 7, "undetermined": 2.0,
     "configurations": 4, "settings_tried": 9, "patients_per_parameter": {"mlp fused": 5.5},
     "endpoint": {"name": "binary_median", "kind": "classes", "cuts_days": None, "quantiles": [0.5]},
+    "feature_source": "latents", "clinical_used": ["age"], "feature_weights": [0.0, 0.5],
     "validation": {"repeats": 2, "folds": 5, "inner_folds": 3, "replicates": 2000, "clinical": "age"},
 }  # fmt: skip
 
@@ -53,15 +56,28 @@ def frame():
     return pd.DataFrame(rows, columns=names)
 
 
-def test_the_headline_score_row_is_found_and_said_with_its_difference():
-    best = headline_score(SCORES)
+def test_the_lead_score_row_is_found_and_said_with_its_difference():
+    best = lead_score(SCORES)
     assert (best.head, best.value) == ("mlp", 0.7)
     text = headline(best, AGE, SUMMARY)
     assert "AUC 0.70 [0.60, 0.80], n = 90: MLP on images + age" in text and "+0.100 [+0.020, +0.200]" in text
     assert "the images add to age" in text
     weak = next(s for s in SCORES if s.head == "xgboost")
-    assert "no evidence that the images add to age" in headline(weak, AGE, SUMMARY)
-    assert headline_score([s for s in SCORES if s.block == "age"]) is None
+    assert "no gain from the images was shown" in headline(weak, AGE, SUMMARY)
+    assert "worse with the images" in headline(replace(weak, reference_high=-0.01), AGE, SUMMARY)
+    assert lead_score([s for s in SCORES if s.block == "age"]).block == "age"
+
+
+def test_the_headline_compares_with_the_same_clinical_variables():
+    summary = {**SUMMARY, "feature_source": "csv", "clinical_used": ["age", "eor"]}
+    best = replace(
+        lead_score(SCORES), reference="mlp clinical", delta_to_reference=0.001, reference_low=-0.005,
+        reference_high=0.006,
+    )  # fmt: skip
+    text = headline(best, AGE, summary)
+    assert "Difference to the same model on age, extent of resection alone +0.001 [-0.005, +0.006]: no gain" in text
+    assert "features + age, extent of resection" in text and "images" not in text and "add to" not in text
+    assert "Difference to age alone +0.100 [+0.020, +0.200]." in text
 
 
 def test_the_papers_head_is_compared_not_the_best_one():
@@ -77,22 +93,24 @@ def test_the_papers_head_is_compared_not_the_best_one():
 
 
 def test_every_row_has_a_difference_and_the_reference_is_named():
-    metrics, rows = score_rows(SCORES, AGE, headline_score(SCORES), "age")
+    metrics, rows = score_rows(SCORES, AGE, lead_score(SCORES), NAMES)
     assert metrics == ("auc", "f1_weighted", "accuracy", "c_index")
-    assert rows[0].cells[-1] == ("reference", "") and [row.emphasis for row in rows] == [False, True, False]
-    assert rows[1].cells[-1] == ("+0.100", "[+0.020, +0.200]") and len(rows[1].cells) == len(metrics) + 1
-    assert all(re.fullmatch(r"\[-?\d\.\d\d, -?\d\.\d\d\]", cell[1]) for row in rows for cell in row.cells[:-1])
+    assert rows[0].cells[-1] == ("", "") and rows[0].cells[-2] == ("reference", "") and [row.emphasis for row in rows] == [False, True, False]
+    assert rows[1].cells[-2] == ("+0.100", "[+0.020, +0.200]") and len(rows[1].cells) == len(metrics) + 2
+    assert all(re.fullmatch(r"\[-?\d\.\d\d, -?\d\.\d\d\]", cell[1]) for row in rows for cell in row.cells[:-2])
 
 
 def test_facts_and_warnings_say_what_a_reviewer_asks():
-    text = " ".join(f"{term}: {value}" for term, value in facts(SUMMARY, headline_score(SCORES), "seen: C 0.6"))
+    text = " ".join(f"{term}: {value}" for term, value in facts(SUMMARY, lead_score(SCORES), "seen: C 0.6"))
     for words in (
-        "2 patients censored",
+        "not evaluable in 2 patients",
+        "within an outer fold",
+        "not used in 1 of 2 fits",
         "2 × 5 outer folds",
         "paper_like",
-        "fine-tuning saw: 3",
+        "was trained on: 3",
         "7 of 40",
-        "9 settings",
+        "9 hyperparameter settings",
     ):
         assert words in text
     assert "By exposure" in text and "5.5" in text
@@ -104,10 +122,10 @@ def whole(svg):
 
 
 def test_figures_are_whole_and_the_same_twice(frame):
-    best = headline_score(SCORES)
-    drawn = survival_figures(frame, SCORES, best, AGE, "age")
+    best = lead_score(SCORES)
+    drawn = survival_figures(frame, SCORES, best, AGE, NAMES)
     assert list(drawn) == ["km", "roc", "calibration", "decision"] and all(map(whole, drawn.values()))
-    assert drawn == survival_figures(frame, SCORES, best, AGE, "age")
+    assert drawn == survival_figures(frame, SCORES, best, AGE, NAMES)
     rows = [("a", 0.6, 0.5, 0.7, True)]
     assert figures.forest(rows, "t", "AUC", 0.5).startswith("<svg")
     assert figures.dice_boxes({"wt": np.array([0.5, 0.9])}, "t").startswith("<svg")
@@ -117,13 +135,13 @@ def test_figures_are_whole_and_the_same_twice(frame):
 
 
 def test_separated_constant_and_one_class_predictions_are_drawn(frame):
-    best = headline_score(SCORES)
+    best = lead_score(SCORES)
     sure = frame["class"].map({0: 0.9, 1: 0.1})
     for p, risk in ((sure, sure), (0.5, 0.0)):
         other = frame.assign(p_class_0=p, p_class_1=1 - p, risk=risk)
-        drawn = survival_figures(other, SCORES, best, AGE, "age")
+        drawn = survival_figures(other, SCORES, best, AGE, NAMES)
         assert len(drawn) == 4 and all(map(whole, drawn.values()))
-    assert list(survival_figures(frame.assign(**{"class": 0}), SCORES, best, AGE, "age")) == ["km"]
+    assert list(survival_figures(frame.assign(**{"class": 0}), SCORES, best, AGE, NAMES)) == ["km"]
 
 
 def test_a_time_to_event_is_drawn_at_its_horizon(frame, monkeypatch):
@@ -133,20 +151,20 @@ def test_a_time_to_event_is_drawn_at_its_horizon(frame, monkeypatch):
     times = frame.drop(columns=["p_class_0", "p_class_1"]).assign(**{"class": -1})
     times = times.assign(alive_180=0.8 - 0.3 * times["risk"], alive_365=0.6 - 0.4 * times["risk"])
     scores = [replace(s, metric="c_index") for s in SCORES if s.metric == "auc"]
-    best = headline_score(scores)
-    drawn = survival_figures(times, scores, best, AGE, "age")
+    best = lead_score(scores)
+    drawn = survival_figures(times, scores, best, AGE, NAMES)
     assert list(drawn) == ["km", "calibration", "decision"] and all(map(whole, drawn.values()))
     _, text, title, outcome, curve = texts["calibration"]
     assert "365 days" in title and outcome == "death by day 365" and "O:E" in text
     assert np.all(curve.low <= curve.high)
     for without in (times.drop(columns=["alive_180", "alive_365"]), times.assign(event=0)):
-        assert list(survival_figures(without, scores, best, AGE, "age")) == ["km"]
+        assert list(survival_figures(without, scores, best, AGE, NAMES)) == ["km"]
 
 
 def test_the_groups_drawn_and_the_roc_do_not_depend_on_the_scale_of_a_fold(frame):
-    best = headline_score(SCORES)
+    best = lead_score(SCORES)
     moved = frame.assign(risk=np.where(frame["fold"] == 1, 50 + 3 * frame["risk"], frame["risk"]))
-    drawn, other = (survival_figures(f, SCORES, best, AGE, "age") for f in (frame, moved))
+    drawn, other = (survival_figures(f, SCORES, best, AGE, NAMES) for f in (frame, moved))
     assert drawn["km"] == other["km"] and drawn["roc"] == other["roc"]
 
 
@@ -166,7 +184,7 @@ def test_overlays_are_pictures():
 
 
 def test_exposure_is_told_apart(frame):
-    best = headline_score(SCORES)
+    best = lead_score(SCORES)
     text = by_exposure(frame, best, [f"p{k:02d}" for k in range(30)], 0)
     assert text.count("n = 30") == 2 and "seen: AUC" in text and "not seen: AUC" in text
     assert text.count("Accuracy") == text.count("C-index") == 2

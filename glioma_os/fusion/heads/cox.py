@@ -40,6 +40,4 @@ class Cox(SurvivalHead):
 
     def _fit_one(self, task: Task) -> CoxModel:
         beta = fit_cox(task.inputs, task.time, task.event, task.setting["l2"], task.setting.get("l1", 0.0))
-        return CoxModel(
-            beta, Baseline.fit(task.time, task.event, task.inputs @ beta), task.cuts_days, task.n_classes
-        )
+        return CoxModel(beta, Baseline.fit(task.time, task.event, task.inputs @ beta), task.cuts_days, task.n_classes)
