@@ -198,7 +198,7 @@ def _splits(
             if table is not None:
                 people = {rows.patient_ids[row] for row in test}
                 seen |= seen_by_encoder(table, people, f"repeat {repeat} fold {fold}", policy)
-                told &= "encoder_patients" in table.provenance
+                told &= table.provenance.get("encoder_patients") is not None
             splits.append(make_split(rows, train, test, endpoint, inner_folds, table, (repeat, fold), seed))
             tested.append(test)
         check_partition(tested, len(rows.case_ids), repeat)

@@ -1,4 +1,4 @@
-"""The stages a reviewer runs: audit, external validation, null runs."""
+"""The stages a reviewer runs: audit, external validation, label-permutation and noise-feature control."""
 
 import csv
 import json
@@ -82,20 +82,24 @@ def test_external_validation_leaves_the_shared_out_and_scores_every_test_patient
     assert missing.returncode == 2 and "test=upenn" in missing.stderr
 
 
-def test_null_runs_stay_at_chance_beside_what_is_scored_in_truth(folder):
+def test_control_runs_stay_at_chance_beside_the_observed_score(folder):
     rng = np.random.default_rng(0)
     ids = [f"BraTS20_Training_{k:03d}" for k in range(1, 61)]
     (folder / "f.csv").write_text("case_id,a,b\n" + "".join(f"{i},{rng.normal()},{rng.normal()}\n" for i in ids))
     done = run(
         folder, "stage=null_runs", "cohort=brats_table", "cohort.table=brats.csv", "features=csv",
-        "features.path=f.csv",
+        "features.path=f.csv", "features.encoder_patients=none",
         "head=logistic", "validation.repeats=1", "validation.components=[2]", "validation.folds=3", "null_runs.runs=3",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     (path,) = folder.glob("runs/null_runs/*/*/null.csv")
     rows = {r["block"]: r for r in csv.DictReader(path.read_text().splitlines())}
     assert set(rows) == {"age", "radiomics", "fused"} and all(r["leaks"] == "False" for r in rows.values())
+    assert "observed 0." in done.stderr
     assert float(rows["age"]["observed"]) > 0.6 > float(rows["radiomics"]["mean"])
     wrong = run(folder, "stage=null_runs", "cohort=brats_table", "cohort.table=brats.csv", "features=none",
                 "null_runs.kind=else")  # fmt: skip
-    assert wrong.returncode == 2 and "labels or noise" in wrong.stderr
+    assert wrong.returncode == 2 and "'labels', 'noise', 'features'" in wrong.stderr
+    wrong = run(folder, "stage=null_runs", "cohort=brats_table", "cohort.table=brats.csv", "features=none",
+                "null_runs.kind=features")  # fmt: skip
+    assert wrong.returncode == 2 and "features=none" in wrong.stderr
