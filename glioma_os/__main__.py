@@ -17,7 +17,7 @@ STAGES = {
     "latents": "one feature vector a case from the segmenter's encoder",
     "survival": "predict survival from clinical variables and features, with intervals",
     "validate": "freeze on train=…, predict test=… without a refit, shared patients left out",
-    "null_runs": "the same validation where nothing can be predicted: permuted survival, or noise for features",
+    "null_runs": "label-permutation and noise-feature control: the same validation where nothing can be predicted",
     "audit": "patients twice in a cohort, and those it shares with other=…",
     "sync": "list the dashboard runs recorded offline; sync.send=true sends them",
     "report": "one HTML page from the runs of a study",
