@@ -104,7 +104,7 @@ def test_external_validation_leaves_the_shared_out_and_scores_every_test_patient
 def test_features_are_checked_before_validation_and_control_runs(folder):
     rows = [line.split(",") for line in (folder / "brats.csv").read_text().splitlines()[1:]]
     tested = [line.split(",") for line in (folder / "upenn.csv").read_text().splitlines()[1:]]
-    noise = np.random.default_rng(0).normal(size=100)
+    noise = np.random.default_rng(0).normal(size=106)
     ids, days = [r[0] for r in rows + tested], [r[2] for r in rows] + [r[3] for r in tested]
     copied = [noise[k] if k < 60 else float(d) for k, d in enumerate(days)]  # in the test cohort alone
     (folder / "f.csv").write_text("case_id,a,b\n" + "".join(f"{i},{noise[k]},{copied[k]}\n" for k, i in enumerate(ids)))
