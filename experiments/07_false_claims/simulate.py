@@ -133,7 +133,7 @@ def claims_row(cell: Cell, found: np.ndarray) -> dict[str, str]:
 
 
 def coverage_row(cell: Cell, found: np.ndarray) -> dict[str, str]:
-    value, low, high, true, delta, delta_low, delta_high, true_delta = found.T
+    value, low, high, true, _, delta_low, delta_high, true_delta = found.T
     target, delta_target = true.mean(), true_delta.mean()
     return {
         "endpoint": cell.endpoint, "n": str(cell.n), "cohorts": str(len(found)), "mean": f"{value.mean():.3f}",

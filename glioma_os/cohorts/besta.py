@@ -11,11 +11,10 @@ from glioma_os.cohorts.clinical import (
     Row,
     cases_of,
     is_blank,
-    parse_age,
     parse_choice,
+    parse_clinical,
     parse_days,
-    parse_extent,
-    parse_points,
+    parse_site,
     pick,
     read_table,
 )
@@ -26,9 +25,6 @@ from glioma_os.volumes.conventions import coding
 
 REQUIRED = (("age",), ("os_days",), ("event",))
 ORIGINS: dict[str, object] = {"surgery": "surgery", "diagnosis": "diagnosis", "scan": "scan"}
-MUTATED: dict[str, object] = {"1": True, "0": False, "mutant": True, "mutated": True, "wildtype": False}
-METHYLATED: dict[str, object] = {"1": True, "0": False, "methylated": True, "unmethylated": False}
-SEXES: dict[str, object] = {"f": "F", "m": "M", "female": "F", "male": "M"}
 MIN_FOR_EVENTS = 25  # fewer can all have died by chance
 
 
@@ -69,7 +65,7 @@ class BestaCohort(Cohort):
         if missing:
             return case_id, f"no {' and no '.join(missing)} image"
         label = self._path(row, "seg")
-        return Case(case_id, patient, self.name, pick(row, "site") or None, images, label, *_known(row))
+        return Case(case_id, patient, self.name, parse_site(row), images, label, *_known(row))
 
     def _pseudonym(self, row: Row) -> str:
         """The patient id, if it has the declared shape; the message does not repeat what may be a name."""
@@ -108,12 +104,4 @@ def _known(row: Row) -> tuple[Clinical, Outcome]:
     if event is None:
         raise DataError(where("event"), "blank found → 0 (censored) or 1 (died) expected", "Fill the cell")
     parse_choice(pick(row, "os_origin"), where("os_origin"), "os_origin", ORIGINS)
-    clinical = Clinical(
-        age_years=parse_age(pick(row, "age"), where("age")),
-        sex=parse_choice(pick(row, "sex"), where("sex"), "sex", SEXES),  # type: ignore[arg-type]
-        kps=parse_points(pick(row, "kps"), where("kps")),
-        extent=parse_extent(pick(row, "eor"), where("eor")),
-        idh_mutant=parse_choice(pick(row, "idh"), where("idh"), "idh", MUTATED),  # type: ignore[arg-type]
-        mgmt_methylated=parse_choice(pick(row, "mgmt"), where("mgmt"), "mgmt", METHYLATED),  # type: ignore[arg-type]
-    )
-    return clinical, Outcome(parse_days(pick(row, "os_days"), where("os_days")), bool(event))
+    return parse_clinical(row), Outcome(parse_days(pick(row, "os_days"), where("os_days")), bool(event))

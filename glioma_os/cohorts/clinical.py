@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from glioma_os.errors import DataError
-from glioma_os.records import Case, Extent, Outcome
+from glioma_os.records import Case, Clinical, Extent, Outcome
 
 ALIVE = re.compile(r"ALIVE \((\d+) days later\)")
 BLANK = frozenset({"", "na", "n/a", "nan", "none", "not available", "unknown"})
 EXTENTS = {"gtr": Extent.GTR, "str": Extent.STR, "biopsy": Extent.BIOPSY}
+SEXES: dict[str, object] = {"f": "F", "m": "M", "female": "F", "male": "M"}
+MUTATED: dict[str, object] = {"1": True, "0": False, "mutant": True, "mutated": True, "wildtype": False}
+METHYLATED: dict[str, object] = {"1": True, "0": False, "methylated": True, "unmethylated": False}
 LONGEST_DAYS = 15_000  # 41 years: beyond it the unit is wrong
 TOLD = 30  # faults of a table that one message lists
 Row = dict[str, str]
@@ -168,3 +171,25 @@ def parse_days(text: str, where: str) -> float:
 def parse_points(text: str, where: str) -> float | None:
     """Karnofsky performance status, 0–100."""
     return None if is_blank(text) else _number(text, where, "KPS", -1, 101)
+
+
+def parse_clinical(row: Row, age_column: str = "age") -> Clinical:
+    """The clinical values of a table with our column names: age, and sex, kps, eor, idh, mgmt where it has them."""
+
+    def cell(column: str) -> tuple[str, str]:
+        return pick(row, column), f"{row['row']}, column {column}"
+
+    return Clinical(
+        age_years=parse_age(*cell(age_column)),
+        sex=parse_choice(*cell("sex"), "sex", SEXES),  # type: ignore[arg-type]
+        kps=parse_points(*cell("kps")),
+        extent=parse_extent(*cell("eor")),
+        idh_mutant=parse_choice(*cell("idh"), "idh", MUTATED),  # type: ignore[arg-type]
+        mgmt_methylated=parse_choice(*cell("mgmt"), "mgmt", METHYLATED),  # type: ignore[arg-type]
+    )
+
+
+def parse_site(row: Row) -> str | None:
+    """The cell under `site`; None = not recorded."""
+    text = pick(row, "site")
+    return None if is_blank(text) else text

@@ -17,12 +17,15 @@ from glioma_os.volumes.nifti import read_nifti
 
 DAYS_A_YEAR = (365.0, 365.25)  # both are in use: UPENN's ages are BraTS's · 365/365.25
 MOST_DECIMALS = 6
+WITHIN_YEARS = 1.0  # ages of a suspected pair
+NEARBY_DAYS = 30  # follow-ups that differ by 1 to so many days show how often a pair agrees by chance
+SUSPECTED = "suspected: age within a year and the same days"
 Progress = Callable[[Iterable[Case], int, str], Iterable[Case]]
 
 
 @dataclass(frozen=True, order=True)
 class SharedPatient:
-    """One person under two ids. `evidence`: id, voxels, or age + days."""
+    """One person under two ids. `evidence`: id, voxels, age + days, or suspected."""
 
     own: str
     other: str
@@ -48,6 +51,37 @@ def shared_patients(
         pairs += _by_voxels(own, other, progress or _silent)
     pairs += _by_id(own, other)
     return sorted({(pair.own, pair.other): pair for pair in pairs}.values())
+
+
+def suspected_patients(
+    own: Cohort, other: Cohort, certain: Iterable[SharedPatient] = ()
+) -> tuple[list[SharedPatient], float]:
+    """Pairs that may be one person, and how many such pairs are expected by chance; sorted.
+
+    Age within a year, whatever its decimals, the same days of follow-up, and the same sex where both record it.
+    Patients in `certain` are left out on both sides. Expected: the same pairs with follow-ups that differ by 1 to 30
+    days, per day of difference. Within one cohort each pair counts once.
+    """
+    ours, theirs = _patients(own.cases()), _patients(other.cases())
+    known = {(side, name) for pair in certain for side, name in (("own", pair.own), ("other", pair.other))}
+    if own is other:
+        known |= {(side, name) for _, name in known for side in ("own", "other")}
+    left = [(name, case) for name, case in ours.items() if ("own", name) not in known]
+    right = [(name, case) for name, case in theirs.items() if ("other", name) not in known]
+    apart = [
+        (first, second, abs(_days(case) - _days(twin)))
+        for first, case in left
+        for second, twin in right
+        if (own is not other or first < second) and _alike(case, twin)
+    ]
+    pairs = sorted(SharedPatient(first, second, SUSPECTED) for first, second, days in apart if days == 0)
+    return pairs, sum(0 < days <= NEARBY_DAYS for _, _, days in apart) / (2 * NEARBY_DAYS)
+
+
+def _alike(case: Case, twin: Case) -> bool:
+    """Age within a year, and no contradiction of sex."""
+    sexes = {case.clinical.sex, twin.clinical.sex} - {None}
+    return abs(_age(case) - _age(twin)) <= WITHIN_YEARS + 1e-9 and len(sexes) < 2
 
 
 def repeated_patients(cohort: Cohort, voxels: bool = False, progress: Progress | None = None) -> list[SharedPatient]:

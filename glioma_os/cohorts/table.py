@@ -5,16 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from glioma_os.cohorts.clinical import Row, cases_of, is_blank, parse_age, parse_choice, parse_days, pick, read_table
+from glioma_os.cohorts.clinical import (
+    Row,
+    cases_of,
+    is_blank,
+    parse_choice,
+    parse_clinical,
+    parse_days,
+    parse_site,
+    pick,
+    read_table,
+)
 from glioma_os.cohorts.cohort import Cohort
 from glioma_os.errors import ConfigError, DataError
-from glioma_os.records import Case, Clinical, Outcome
+from glioma_os.records import Case, Outcome
 
 EVENTS: dict[str, object] = {"0": False, "1": True}
 
 
 class TableCohort(Cohort):
-    """Patients without images. `event_column` null: every row is a death. `alias_columns` hold ids elsewhere."""
+    """Patients without images. `event_column` null: every row is a death. `alias_columns` hold ids elsewhere.
+
+    The columns sex, kps, eor, idh, mgmt and site are read where the table has them; blank = not recorded.
+    """
 
     modalities = ()
 
@@ -40,9 +53,9 @@ class TableCohort(Cohort):
         if died is None:
             raise DataError(row["row"], f"column {event} blank found → 0 (censored) or 1 (died)", "Fill the cell")
         outcome = Outcome(parse_days(pick(row, days), f"{row['row']}, column {days}"), bool(died))
-        clinical = Clinical(age_years=parse_age(pick(row, age), f"{row['row']}, column {age}"))
+        clinical = parse_clinical(row, age)
         self._names[row["id"]] = {cell for column in self.alias_columns if not is_blank(cell := pick(row, column))}
-        return Case(row["id"], row["id"], self.name, None, clinical=clinical, outcome=outcome)
+        return Case(row["id"], row["id"], self.name, parse_site(row), clinical=clinical, outcome=outcome)
 
     def aliases(self) -> dict[str, frozenset[str]]:
         """Own id and those of the alias columns."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from glioma_os.cohorts.clinical import (
+    SEXES,
     Excluded,
     Row,
     cases_of,
@@ -24,10 +25,9 @@ from glioma_os.records import Case, Clinical, Modality, Outcome
 
 ID = re.compile(r"UCSF-PDGM-(\d{3,4})(_FU\d+d)?")
 FILES = {Modality.T1: "T1", Modality.T1C: "T1c", Modality.T2: "T2", Modality.FLAIR: "FLAIR"}
-SEXES: dict[str, object] = {"f": "F", "m": "M", "female": "F", "male": "M"}
 MGMT: dict[str, object] = {"positive": True, "negative": False, "indeterminate": None}
 DEATHS: dict[str, object] = {"0": False, "1": True}
-MUTATION = re.compile(r"mutated|mutant|\br\d{3}[a-z]\b")  # IDH1 p.R132H, R172K, mutated (NOS)
+MUTATION = re.compile(r"mutated|mutant|\br\d{3}[a-z]\b|\barg\d{3}[a-z]{3}\b")  # p.R132H, R172K, p.Arg132His, mutated
 
 
 class UcsfCohort(Cohort):

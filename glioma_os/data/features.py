@@ -5,14 +5,16 @@ from __future__ import annotations
 import glob
 import io
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from glioma_os.errors import DataError, IntegrityError
+from glioma_os.errors import ConfigError, DataError, IntegrityError
+from glioma_os.fusion.leaks import is_row_number
 from glioma_os.records import FeatureTable
 from glioma_os.volumes.atomic import atomic_write, sha256_file
 
@@ -77,6 +79,7 @@ def read_feature_csv(
 
     Of several files the cases that all of them hold, columns named file/column. `pattern` (a regular expression) in
     an id is replaced by `to`, where the file's ids are not the cohort's. Infinite values count as blank.
+    `provenance`: sha256 of the files, and the columns that number the rows of their file.
     """
     files = _files(path)
     header = {name for file in files for name in pd.read_csv(file, nrows=0)}
@@ -85,6 +88,7 @@ def read_feature_csv(
     frames = [_frame(file, id_column, drop, pattern, to) for file in files]
     if len(files) > 1:
         frames = [frame.add_prefix(f"{file.stem}/") for file, frame in zip(files, frames, strict=True)]
+    numbered = [name for frame in frames for name in frame if is_row_number(np.asarray(frame[name], float))]
     joined = pd.concat(frames, axis=1, join="inner")
     if joined.empty:
         raise DataError(files[0], f"no case stands in all {len(files)} files", "Check the ids")
@@ -93,8 +97,36 @@ def read_feature_csv(
     values[~(np.abs(values) < limit)] = np.nan
     return FeatureTable(
         case_ids=tuple(joined.index), names=tuple(joined), blocks=(block,) * joined.shape[1],
-        values=values.astype(np.float32), provenance={"source_sha256": [sha256_file(file) for file in files]},
+        values=values.astype(np.float32),
+        provenance={"source_sha256": [sha256_file(file) for file in files], "row_number_columns": numbered},
     )  # fmt: skip
+
+
+def encoder_patients(value: object, aliases: Mapping[str, frozenset[str]]) -> tuple[list[str] | None, int]:
+    """Patients that a table's encoder was trained on, as `features.encoder_patients` says, and how many ids it lists.
+
+    `unknown` → None; `none` → nobody; a file → its ids, the first cell of each line, as ids of the cohort whose
+    `aliases` (patient → every id) these are. An id of nobody in the cohort only counts. A value that is neither is a
+    ConfigError, a file without ids a DataError.
+    """
+    if value in ("unknown", "none"):
+        return (None if value == "unknown" else []), 0
+    path = Path(str(value))
+    if not path.is_file():
+        found = "a folder" if path.is_dir() else f"no file {str(value)!r}" if value is not None else "null"
+        raise ConfigError(
+            "features.encoder_patients",
+            f"{found} found → unknown, none or a file with one patient id per line expected", "Correct the value",
+        )  # fmt: skip
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as fault:
+        raise DataError(path, "no text found → one patient id per line expected", "Correct the file") from fault
+    listed = {cell for line in lines if (cell := re.split(r"[,;\t]", line)[0].strip().strip('"'))}
+    if not listed:
+        raise DataError(path, "no patient id found → one per line expected",
+                        "List the encoder's training patients, or set features.encoder_patients=none")  # fmt: skip
+    return sorted(patient for patient, names in aliases.items() if names & listed), len(listed)
 
 
 def with_rows_for(table: FeatureTable, case_ids: Sequence[str]) -> FeatureTable:

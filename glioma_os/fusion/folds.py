@@ -67,14 +67,15 @@ def seen_by_encoder(table: FeatureTable, test_patients: set[str], where: str, po
         raise IntegrityError(
             where,
             "the features do not say whom their encoder was trained on",
-            "Record provenance['encoder_patients'] (an empty list if nobody), or use leak_policy=report",
+            "Set features.encoder_patients=none if no trained encoder made these columns, to a file of the encoder's "
+            "training patients if one did, or validation.leak_policy=report",
         )
     seen = test_patients & set(trained_on or ())
     if seen and policy == "strict":
         raise IntegrityError(
             where,
             f"{len(seen)} of {len(test_patients)} test patients are among those the encoder was trained on",
-            "Train the encoder per outer fold on the same fold file, or use leak_policy=report",
+            "Train the encoder on the training patients of each outer fold, or set validation.leak_policy=report",
         )
     return seen
 

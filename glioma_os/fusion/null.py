@@ -1,10 +1,10 @@
-"""Null runs: the whole validation where nothing can be predicted. A pipeline that still scores knows its test rows."""
+"""Label-permutation and noise-feature control: the whole validation where nothing can be predicted."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from scipy.stats import t as student
@@ -16,14 +16,16 @@ from glioma_os.fusion.scores import point
 from glioma_os.records import Array, FeatureTable
 from glioma_os.survival.resampling import permutation_p
 
-NullKind = Literal["labels", "noise"]
+NullKind = Literal["labels", "noise", "features"]
+CLINICAL = ("none", "age", "clinical")  # blocks without features
 
 
 @dataclass(frozen=True)
 class NullScore:
-    """What a configuration scored over the null runs: AUC, or C for the time to death; ½ is chance.
+    """What a configuration scored over the null runs: AUC, or C for the time to death.
 
-    `lowest_mean`: lower 99 % limit of the mean; above ½ the pipeline `leaks`. `p`: one plus how many null runs reach
+    `lowest_mean`: lower 99 % limit of the mean; above ½ the pipeline `leaks`, unless the null runs leave it something
+    to predict from (clinical values in a fused block beside shuffled features). `p`: one plus how many null runs reach
     `observed`, over one plus the runs (Phipson & Smyth 2010); NaN where nothing was observed.
     """
 
@@ -40,7 +42,7 @@ class NullScore:
 
 
 def permuted(rows: Rows, seed: int) -> Rows:
-    """The same rows with survival dealt out anew: time and event stay together."""
+    """The same rows with survival permuted among them: time and event stay together."""
     order = np.random.default_rng(seed).permutation(len(rows.time))
     return replace(rows, time=rows.time[order], event=rows.event[order])
 
@@ -51,32 +53,52 @@ def noise_like(table: FeatureTable, seed: int) -> FeatureTable:
     return replace(table, values=values)
 
 
+def shuffled(table: FeatureTable, case_ids: Sequence[str], seed: int) -> FeatureTable:
+    """The same table with the rows of these cases permuted among them, so that they say nothing of outcome or age.
+
+    Columns keep their distribution and their correlations. The permutation depends on cases and seed alone, so the
+    tables of several folds are shuffled alike.
+    """
+    place = {case_id: row for row, case_id in enumerate(table.case_ids)}
+    rows = np.array([place[case_id] for case_id in case_ids])
+    values = table.values.copy()
+    values[rows] = table.values[np.random.default_rng(seed).permutation(rows)]
+    return replace(table, values=values)
+
+
 def null_scores(
     validate: Callable[[int], ValidationResult], runs: Iterable[int], kind: NullKind, observed: ValidationResult | None
 ) -> list[NullScore]:
-    """Runs `validate(number)`, which answers with permuted labels or with noise features, and judges what comes.
+    """Runs `validate(number)`, which answers with permuted labels, noise or shuffled features, and evaluates it.
 
-    With permuted labels nothing can be known; with noise that holds for configurations that see features alone.
+    With permuted labels nothing can be predicted. With noise or shuffled features that holds for blocks of features
+    alone; with shuffled features a fused block tells in `p` what the features add to clinical values.
     """
-    if kind not in ("labels", "noise"):
-        raise ConfigError("null_runs.kind", f"{kind!r} found → labels or noise expected", "Correct the key")
+    if kind not in get_args(NullKind):
+        raise ConfigError("null_runs.kind", f"{kind!r} found → one of {', '.join(get_args(NullKind))} expected",
+                          "Correct the value")  # fmt: skip
+    without = {"labels": (), "noise": (*CLINICAL, "fused"), "features": CLINICAL}[kind]
     found: dict[tuple[str, str], list[float]] = {}
     for number in runs:
         result = validate(number)
         for configuration in result.configurations:
-            if kind == "labels" or configuration.block not in ("none", "age", "clinical", "fused"):
+            if configuration.block not in without:
                 found.setdefault((configuration.head, configuration.block), []).append(point(result, configuration))
     real = {} if observed is None else {(c.head, c.block): point(observed, c) for c in observed.configurations}
     return [
-        _judged(head, block, np.array(values), real.get((head, block), float("nan")))
+        _evaluated(
+            head, block, np.array(values), real.get((head, block), float("nan")), kind == "labels" or block != "fused"
+        )
         for (head, block), values in found.items()
         if head != "majority"
     ]
 
 
-def _judged(head: str, block: str, values: Array, observed: float) -> NullScore:
+def _evaluated(head: str, block: str, values: Array, observed: float, at_chance: bool) -> NullScore:
+    """`at_chance`: whether nothing is left that could be predicted from."""
     n, mean = len(values), float(values.mean())
     sd = float(values.std(ddof=1)) if n > 1 else float("nan")
     lowest = mean - float(student.ppf(0.99, n - 1)) * sd / np.sqrt(n) if n > 1 else float("nan")
     p = float("nan") if np.isnan(observed) else permutation_p(observed, values)
-    return NullScore(head, block, n, mean, sd, float(values.max()), float(lowest), bool(lowest > 0.5), observed, p)
+    leaks = bool(at_chance and lowest > 0.5)
+    return NullScore(head, block, n, mean, sd, float(values.max()), float(lowest), leaks, observed, p)

@@ -212,7 +212,9 @@ def warnings(summary: dict[str, Any], best: Score | None = None) -> list[str]:
             "columns that hold the outcome, or that were chosen by it outside the folds, before you believe it."
         )
     if summary.get("suspected_columns"):
-        out.append(f"Suspected leak: {summary['suspected_columns']}")
+        out.append(
+            f"Features selected by these patients' outcome are suspected: {summary['suspected_columns']['reason']}."
+        )
     if summary["leak_policy"] == "paper_like":
         out.append("leak_policy=paper_like: the segmenter was fine-tuned on patients it is tested on.")
     if summary.get("feature_source") == "csv" and summary["seen_by_encoder"] is None:

@@ -64,7 +64,7 @@ def _features(setting: Setting, told: dict[str, Any], cases: list[Case]) -> Feat
         return None
     if kind == "csv":
         keep = setting.cfg.features.lacking in ("keep", "learn")
-        return with_rows_for(setting.feature_csv, [c.case_id for c in cases]) if keep else setting.feature_csv
+        return with_rows_for(setting.feature_file, [c.case_id for c in cases]) if keep else setting.feature_file
     segmenter = external_segmenter(setting, {case.patient_id for case in cases})
     if segmenter.run.id != told["segmenter"]:
         raise IntegrityError(

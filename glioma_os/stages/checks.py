@@ -23,8 +23,9 @@ KINDS: dict[type, tuple[type, ...]] = {
 CHOICES: dict[str, tuple[str, ...]] = {
     "validation.leak_policy": get_args(LeakPolicy),
     "validation.interval": ("percentile", "bca"),  # fusion.scores' own, whose import takes a second
+    "null_runs.kind": ("labels", "noise", "features"),  # fusion.null's own
 }
-LEAST = {"seed": 0, "validation.inner_folds": 2, "validation.replicates": 1}
+LEAST = {"seed": 0, "validation.inner_folds": 2, "validation.replicates": 1, "null_runs.runs": 1}
 
 
 def check_types(words: Sequence[str]) -> None:
@@ -64,3 +65,16 @@ def check_values(cfg: DictConfig) -> None:
     days = list(cfg.validation.horizons_days or ())
     if not all(isinstance(day, int | float) and day > 0 for day in days) or days != sorted(set(days)):
         raise ConfigError("validation.horizons_days", f"{days} found → rising days above 0", "Correct the days")
+
+
+def check_horizons(days: Sequence[float], last_follow_up_days: float) -> list[float]:
+    """The horizons at or beyond the last follow-up, where no curve can be judged; a ConfigError if all of them are."""
+    beyond = [day for day in days if day >= last_follow_up_days]
+    if beyond and len(beyond) == len(days):
+        raise ConfigError(
+            "validation.horizons_days",
+            f"{', '.join(f'{day:g}' for day in days)} found → days before the last follow-up of the eligible patients, "
+            f"{last_follow_up_days:g}, expected",
+            "Correct the days, or set validation.horizons_days=[]",
+        )
+    return beyond

@@ -16,10 +16,12 @@ from glioma_os.cohorts.cohort import Cohort
 from glioma_os.cohorts.splits import Folds, make_folds
 from glioma_os.data.prepared import PreparedCohort
 from glioma_os.errors import ConfigError, DataError
+from glioma_os.fusion.folds import seen_by_encoder
 from glioma_os.records import Case, Extent, FeatureTable
 from glioma_os.stages.build import build, plain, plain_groups
+from glioma_os.stages.checks import check_horizons
 from glioma_os.training.pages import keep_pages
-from glioma_os.training.progress import track
+from glioma_os.training.progress import say, track
 from glioma_os.training.run import Run
 from glioma_os.volumes.prepare import Recipe
 from glioma_os.volumes.store import VolumeStore
@@ -69,12 +71,22 @@ class Setting:
     def check(self) -> None:
         """Builds what is cheap, so that a wrong word is told before hours of work, not after."""
         _ = self.folds, self.heads
+        self._check_horizons()
+        if self.cfg.features.kind == "csv":
+            _ = self.feature_csv
         if self.cfg.features.kind == "latents":
             from glioma_os.networks.pooling import pooling
 
             pooling(self.cfg.features.pooling)
             _ = self.policy, self.options
             self._check_images()
+
+    def _check_horizons(self) -> None:
+        """A horizon beyond the last follow-up is told; horizons that all are, are a ConfigError."""
+        last = max(case.outcome.time_days for case in self.survivors[0] if case.outcome)
+        if beyond := check_horizons(plain(self.cfg.validation)["horizons_days"] or (), last):
+            days = ", ".join(f"{day:g}" for day in beyond)
+            say(f"validation.horizons_days: beyond the last follow-up ({last:g} days) and left out: {days}")
 
     def _check_images(self) -> None:
         """Latents need images, and fine-tuning on the survival cohort needs masks."""
@@ -139,15 +151,31 @@ class Setting:
         )  # fmt: skip
 
     @cached_property
-    def feature_csv(self) -> FeatureTable:
-        """The table of features=csv."""
-        from glioma_os.data.features import read_feature_csv
+    def feature_file(self) -> FeatureTable:
+        """The table of features=csv as it was read, whatever its columns are."""
+        from glioma_os.stages.feature_tables import read_table
 
-        options = plain(self.cfg.features)
-        names = ("path", "id_column", "block", "drop", "pattern", "to")
-        table = read_feature_csv(**{name: options[name] for name in names})
-        table.provenance["encoder_patients"] = []
+        return read_table(self.cfg, [self.cohort(key) for key in self.study_keys])
+
+    @cached_property
+    def feature_csv(self) -> FeatureTable:
+        """The same, if no column gives the outcome away and the encoder's training patients are as the policy asks."""
+        from glioma_os.stages.feature_tables import checked
+
+        held = set(self.feature_file.case_ids)
+        first, *others = self.study_keys
+        featured = [key for key in others if any(case.case_id in held for case in self.cohort(key).cases())]
+        studies = [self.eligible(self.cohort(key))[0] for key in (first, *featured)]
+        table = checked(self.feature_file, studies, plain(self.cfg.features)["drop"])
+        tested = {case.patient_id for cases in studies[-1:] for case in cases}
+        seen_by_encoder(table, tested, "features", self.cfg.validation.leak_policy)
         return table
+
+    @property
+    def study_keys(self) -> list[str]:
+        """Where the configuration holds the cohorts of this study: the training cohort first, a test cohort last."""
+        several = [f"cohorts.{name}" for name in plain(self.cfg.cohorts)]
+        return several or ["cohort", *(["other"] if self.cfg.other is not None else [])]
 
     @cached_property
     def survivors(self) -> tuple[list[Case], dict[str, int]]:
@@ -159,7 +187,7 @@ class Setting:
         wanted = plain(self.cfg.eligibility)["resection"]
         extents = None if wanted is None else {Extent(word) for word in wanted}
         dropping = self.cfg.features.kind == "csv" and self.cfg.features.lacking == "drop"
-        featured = set(self.feature_csv.case_ids) if dropping else set()
+        featured = set(self.feature_file.case_ids) if dropping else set()
         kept: list[Case] = []
         reasons = Counter(reason for _, reason in cohort.excluded())
         for case in cohort.cases():

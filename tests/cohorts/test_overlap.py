@@ -2,13 +2,23 @@
 
 import csv
 import os
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from glioma_os.cohorts.brats import BratsTableCohort
 from glioma_os.cohorts.cohort import Cohort
-from glioma_os.cohorts.overlap import SharedPatient, ages_tell, repeated_patients, same_people, shared_patients
+from glioma_os.cohorts.overlap import (
+    SUSPECTED,
+    SharedPatient,
+    ages_tell,
+    repeated_patients,
+    same_people,
+    shared_patients,
+    suspected_patients,
+)
 from glioma_os.cohorts.upenn import UpennCohort
 from glioma_os.errors import DataError
 from glioma_os.records import Case, Clinical, Modality, Outcome
@@ -102,6 +112,51 @@ def test_a_mapping_that_is_not_there_is_named(tmp_path):
     table.write_text("BraTS19ID,Age,Survival\nBraTS19_A_1,50,100\n")
     with pytest.raises(DataError, match="nowhere.csv.*cannot be read"):
         BratsTableCohort(table, tmp_path / "nowhere.csv").aliases()
+
+
+def drawn(prefix, n, rng, decimals=2):
+    ages, days = rng.normal(60, 10, n).round(decimals), np.ceil(np.exp(rng.normal(5.8, 0.9, n)))
+    return [(f"{prefix}{k:03d}", float(a), float(d)) for k, (a, d) in enumerate(zip(ages, days, strict=True))]
+
+
+@pytest.mark.parametrize("decimals", [2, 0])
+def test_shared_patients_whose_ages_were_jittered_are_suspected_and_not_certain(decimals):
+    rng = np.random.default_rng(0)
+    own = People(drawn("a", 200, rng))
+    jitter = rng.uniform(0.1, 0.4, 40) * rng.choice([-1, 1], 40)
+    shared = [
+        (f"x{k:03d}", round(age + j, decimals), days)
+        for k, ((_, age, days), j) in enumerate(zip(own.rows[:40], jitter, strict=True))
+    ]
+    other = People([*shared, *drawn("y", 100, rng, decimals)])
+    certain = shared_patients(own, other)
+    found, expected = suspected_patients(own, other, certain)
+    assert certain == [] and {pair.evidence for pair in found} == {SUSPECTED}
+    truth = {(f"a{k:03d}", f"x{k:03d}") for k in range(40)}
+    by_chance = {(pair.own, pair.other) for pair in found} - truth
+    assert truth <= {(pair.own, pair.other) for pair in found} and len(by_chance) <= 3 * expected + 3
+
+
+def test_expected_by_chance_is_what_strangers_give():
+    rng = np.random.default_rng(1)
+    found = expected = 0.0
+    for _ in range(10):
+        pairs, by_chance = suspected_patients(People(drawn("a", 150, rng)), People(drawn("b", 150, rng)))
+        found, expected = found + len(pairs), expected + by_chance
+    assert found == pytest.approx(expected, abs=3 * expected**0.5) and expected > 10
+
+
+def test_sex_tells_two_apart_and_one_cohort_is_compared_with_itself_once():
+    twice = People([*OWN.rows, ("d", 52.9, 616.0), ("e", 54.0, 616.0)])
+    assert [(p.own, p.other) for p in suspected_patients(twice, twice)[0]] == [("b", "d")]
+    assert suspected_patients(twice, twice, [SharedPatient("b", "z", "id")])[0] == []
+    for sexes, pairs in ((("F", "M"), 0), (("F", "F"), 1), (("F", None), 1)):
+        people = People([("a", 50.0, 99.0), ("b", 50.9, 99.0)])
+        people.cases()[:] = [
+            replace(case, clinical=replace(case.clinical, sex=sex))
+            for case, sex in zip(people.cases(), sexes, strict=True)
+        ]
+        assert len(suspected_patients(people, people)[0]) == pairs
 
 
 @real

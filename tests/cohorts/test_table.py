@@ -4,7 +4,7 @@ import pytest
 
 from glioma_os.cohorts.table import TableCohort
 from glioma_os.errors import ConfigError, DataError
-from glioma_os.records import Outcome
+from glioma_os.records import Clinical, Extent, Outcome
 
 
 @pytest.fixture
@@ -51,3 +51,12 @@ def test_what_the_table_lacks_is_named(table):
         table("a,50,100,1", "a,51,100,1").cases()
     with pytest.raises(ConfigError, match=r"cohort\.table"):
         TableCohort(None)
+
+
+def test_optional_clinical_columns_are_read_where_the_table_has_them(table):
+    header = "patient_id,age,os_days,event,Sex,KPS,eor,idh,mgmt,site"
+    full, blank = table("a,50,100,1,f,80,GTR,mutant,0,Milan", "b,50,100,0,,NA,,,unknown,NA", header=header).cases()
+    assert full.clinical == Clinical(50, "F", 80, Extent.GTR, idh_mutant=True, mgmt_methylated=False)
+    assert blank.clinical == Clinical(50) and (full.site, blank.site) == ("Milan", None)
+    with pytest.raises(DataError, match="row 2, column kps"):
+        table("a,50,100,1,150", header="patient_id,age,os_days,event,kps").cases()

@@ -122,8 +122,10 @@ def test_ucsf_filters_grade_and_idh_and_knows_its_brats_ids(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "mutant"), [("R132H", True), ("IDH2 p.R172K", True), ("mutated (NOS)", True), ("wildtype", False)]
-)
+    ("text", "mutant"),
+    [("R132H", True), ("IDH2 p.R172K", True), ("IDH1 p.Arg132His", True), ("IDH2 p.Arg172Trp", True),
+     ("mutated (NOS)", True), ("wildtype", False)],
+)  # fmt: skip
 def test_ucsf_names_the_mutation(tmp_path, text, mutant):
     table = written(tmp_path, UCSF.replace("IDH1 p.R132H mutated", text))
     cases = {case.case_id: case for case in UcsfCohort(table, grades=(), idh=None).cases()}

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from glioma_os.data.features import read_feature_csv, with_rows_for
-from glioma_os.errors import DataError
+from glioma_os.data.features import encoder_patients, read_feature_csv, with_rows_for
+from glioma_os.errors import ConfigError, DataError
 
 
 @pytest.fixture
@@ -53,3 +53,36 @@ def test_files_without_a_common_case_are_refused(files):
     (files / "t2.csv").write_text("ID,grade,a\nvolume_8,HGG,7\n")
     with pytest.raises(DataError, match="all 2 files"):
         read_feature_csv(str(files / "*.csv"), "ID", drop=["grade"])
+
+
+def test_columns_that_number_the_rows_of_their_own_file_are_told(tmp_path):
+    rows = [f"c{k},{k + 5},{k % 3}" for k in range(8)]
+    (tmp_path / "a.csv").write_text("\n".join(["case_id,n,x", *rows]) + "\n")
+    (tmp_path / "b.csv").write_text("\n".join(["case_id,n,x", *(f"c{7 - k},{k},{k % 3}" for k in range(8))]) + "\n")
+    assert read_feature_csv(tmp_path / "a.csv").provenance["row_number_columns"] == ["n"]
+    both = read_feature_csv(str(tmp_path / "*.csv"))
+    assert both.provenance["row_number_columns"] == ["a/n", "b/n"]
+
+
+ALIASES = {"P1": frozenset({"P1", "TCGA-02-0001"}), "P2": frozenset({"P2"}), "P3": frozenset({"P3"})}
+
+
+def test_the_encoders_patients_are_unknown_nobody_or_those_of_a_file(tmp_path):
+    assert encoder_patients("unknown", ALIASES) == (None, 0)
+    assert encoder_patients("none", ALIASES) == ([], 0)
+    file = tmp_path / "trained.csv"
+    file.write_text('\ufeffTCGA-02-0001,HGG\n\n"P3"\nP3\nelsewhere\n')
+    assert encoder_patients(str(file), ALIASES) == (["P1", "P3"], 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "words"),
+    [("nowhere.txt", ConfigError, "no file .*nowhere.txt"), (".", ConfigError, "a folder found"),
+     ("empty.txt", DataError, "no patient id"), ("binary.txt", DataError, "no text"),
+     (None, ConfigError, "null found")],
+)  # fmt: skip
+def test_a_list_of_encoder_patients_that_cannot_be_read_is_a_sentence(tmp_path, name, error, words):
+    (tmp_path / "empty.txt").write_text("\n , \n")
+    (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00P\xff")
+    with pytest.raises(error, match=words):
+        encoder_patients(None if name is None else str(tmp_path / name), ALIASES)

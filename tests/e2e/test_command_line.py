@@ -145,7 +145,8 @@ def test_a_feature_csv_of_others_goes_through_the_same_door(tmp_path, table):
     ids = [line.split(",")[0] for line in table.read_text().splitlines()[1:]]
     rows = [f"{case},{k % 7},{k * 3 % 11}" for k, case in enumerate(ids)]
     (tmp_path / "f.csv").write_text("\n".join(["case_id,a,b", *rows]) + "\n")
-    common = ["stage=survival", "features=csv", "cohort=brats_table", f"cohort.table={table}", "head=logistic"]
+    common = ["stage=survival", "features=csv", "cohort=brats_table", f"cohort.table={table}", "head=logistic",
+              "features.encoder_patients=none"]  # fmt: skip
     done = run(tmp_path, *common, "features.path=f.csv", "validation.components=[2]")
     assert done.returncode == 0 and "fused" in done.stderr, done.stderr[-2000:]
     (tmp_path / "f.csv").write_text("\n".join(["case_id,a,b", *rows[1:]]) + "\n")

@@ -26,8 +26,9 @@ def folder(tmp_path_factory):
 
 BASE = (
     "-m", "stage=survival", "cohort=table", "cohort.table=patients.csv", "features=csv", "features.path=scans.csv",
-    "features.id_column=ID", "validation.folds=3", "validation.repeats=1", "validation.replicates=200",
-    "validation.components=[1]", "endpoint=binary_median", "name=small", "hydra.launcher.n_jobs=2",
+    "features.id_column=ID", "features.encoder_patients=none", "validation.folds=3",
+    "validation.repeats=1", "validation.replicates=200", "validation.components=[1]",
+    "endpoint=binary_median", "name=small", "hydra.launcher.n_jobs=2",
 )  # fmt: skip
 JOBS = ("head=logistic,cox", "features.drop=[known],[noise]", "seed=1,2")
 

@@ -1,4 +1,4 @@
-"""The stages a reviewer runs: audit, external validation, null runs."""
+"""The stages a reviewer runs: audit, external validation, label-permutation and noise-feature control."""
 
 import csv
 import json
@@ -51,6 +51,25 @@ def test_audit_names_the_shared_patients_and_why(folder):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_audit_lists_suspected_pairs_and_columns_that_give_the_outcome_away(folder):
+    lines = (folder / "brats.csv").read_text().splitlines()
+    rows = [line.split(",") for line in lines[1:]]
+    jittered = [f"OTHER-{k},{float(r[1]) + 0.3:.2f},{r[2]},NA" for k, r in enumerate(rows[:40])]
+    (folder / "other.csv").write_text("\n".join(["id,Age,Survival_days,ResectionStatus", *jittered]) + "\n")
+    features = [f"{r[0]},{k * 7 % 13},{1 / int(r[2])}" for k, r in enumerate(rows)]
+    (folder / "f.csv").write_text("\n".join(["case_id,texture,inverse", *features]) + "\n")
+    done = run(folder, "stage=audit", "cohort=brats_table", "cohort.table=brats.csv", "other=brats_table",
+               "other.table=other.csv", "other.name=old", "features=csv", "features.path=f.csv")  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "0 of 60 patients are in old too" in done.stderr and "1 of 2 feature columns" in done.stderr
+    assert "'inverse' orders patients as the survival days do" in done.stderr
+    assert "features.drop=[inverse]" in done.stderr
+    (path,) = folder.glob("runs/audit/*/*/shared.csv")
+    found = [r for r in csv.DictReader(path.read_text().splitlines()) if r["cohort"] == "old"]
+    assert len(found) >= 40 and all(r["evidence"].startswith("suspected: age within a year") for r in found)
+    assert f"{len(found)} suspected (age within a year and the same days" in done.stderr
+
+
 def test_an_audit_is_done_again_when_a_mapping_adds_names(folder):
     command = ["stage=audit", "cohort=brats_table", "cohort.table=brats.csv", "other=brats_table",
                "other.table=old.csv", "other.name=old"]  # fmt: skip
@@ -82,20 +101,44 @@ def test_external_validation_leaves_the_shared_out_and_scores_every_test_patient
     assert missing.returncode == 2 and "test=upenn" in missing.stderr
 
 
-def test_null_runs_stay_at_chance_beside_what_is_scored_in_truth(folder):
+def test_features_are_checked_before_validation_and_control_runs(folder):
+    rows = [line.split(",") for line in (folder / "brats.csv").read_text().splitlines()[1:]]
+    tested = [line.split(",") for line in (folder / "upenn.csv").read_text().splitlines()[1:]]
+    noise = np.random.default_rng(0).normal(size=106)
+    ids, days = [r[0] for r in rows + tested], [r[2] for r in rows] + [r[3] for r in tested]
+    copied = [noise[k] if k < 60 else float(d) for k, d in enumerate(days)]  # in the test cohort alone
+    (folder / "f.csv").write_text("case_id,a,b\n" + "".join(f"{i},{noise[k]},{copied[k]}\n" for k, i in enumerate(ids)))
+    external = ["stage=validate", "train=brats_table", "train.table=brats.csv", "test=upenn", "test.table=upenn.csv",
+                "features=csv", "features.path=f.csv", "head=logistic"]  # fmt: skip
+    done = run(folder, *external, "features.drop=[b]")
+    assert done.returncode == 5 and "features.encoder_patients=none" in done.stderr, done.stderr[-2000:]
+    done = run(folder, *external, "features.encoder_patients=none")
+    assert done.returncode == 3 and "'b' orders patients as the survival days do" in done.stderr, done.stderr[-2000:]
+    (folder / "g.csv").write_text("case_id,a\n" + "".join(f"{r[0]},{r[2]}\n" for r in rows))
+    done = run(folder, "stage=null_runs", "cohort=brats_table", "cohort.table=brats.csv", "features=csv",
+               "features.path=g.csv", "features.encoder_patients=none", "null_runs.kind=features")  # fmt: skip
+    assert done.returncode == 3 and "features.drop=[a]" in done.stderr, done.stderr[-2000:]
+    assert not list(folder.glob("runs/*/*/*/DONE"))
+
+
+def test_control_runs_stay_at_chance_beside_the_observed_score(folder):
     rng = np.random.default_rng(0)
     ids = [f"BraTS20_Training_{k:03d}" for k in range(1, 61)]
     (folder / "f.csv").write_text("case_id,a,b\n" + "".join(f"{i},{rng.normal()},{rng.normal()}\n" for i in ids))
     done = run(
         folder, "stage=null_runs", "cohort=brats_table", "cohort.table=brats.csv", "features=csv",
-        "features.path=f.csv",
+        "features.path=f.csv", "features.encoder_patients=none",
         "head=logistic", "validation.repeats=1", "validation.components=[2]", "validation.folds=3", "null_runs.runs=3",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     (path,) = folder.glob("runs/null_runs/*/*/null.csv")
     rows = {r["block"]: r for r in csv.DictReader(path.read_text().splitlines())}
     assert set(rows) == {"age", "radiomics", "fused"} and all(r["leaks"] == "False" for r in rows.values())
+    assert "observed 0." in done.stderr
     assert float(rows["age"]["observed"]) > 0.6 > float(rows["radiomics"]["mean"])
     wrong = run(folder, "stage=null_runs", "cohort=brats_table", "cohort.table=brats.csv", "features=none",
                 "null_runs.kind=else")  # fmt: skip
-    assert wrong.returncode == 2 and "labels or noise" in wrong.stderr
+    assert wrong.returncode == 2 and "'labels', 'noise', 'features'" in wrong.stderr
+    wrong = run(folder, "stage=null_runs", "cohort=brats_table", "cohort.table=brats.csv", "features=none",
+                "null_runs.kind=features")  # fmt: skip
+    assert wrong.returncode == 2 and "features=none" in wrong.stderr

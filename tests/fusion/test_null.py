@@ -12,7 +12,7 @@ from sklearn.feature_selection import f_classif
 from glioma_os.cohorts.splits import make_folds
 from glioma_os.errors import ConfigError
 from glioma_os.fusion.heads.logistic import Logistic
-from glioma_os.fusion.null import noise_like, null_scores, permuted
+from glioma_os.fusion.null import noise_like, null_scores, permuted, shuffled
 from glioma_os.fusion.preprocessing import Preparation
 from glioma_os.fusion.rows import Rows
 from glioma_os.fusion.validation import nested_validation
@@ -70,6 +70,30 @@ def test_a_real_signal_beats_every_null_run_and_noise_features_know_nothing():
     assert {s.block for s in noise} == {"latent"} and not any(s.leaks for s in noise)
     with pytest.raises(ConfigError):
         null_scores(lambda k: real, range(2), "else", None)
+
+
+def test_shuffled_features_lose_what_they_know_and_keep_what_they_are():
+    rows, values = cohort(60, seed=2)
+    features = table(rows, values)
+    other = shuffled(features, rows.case_ids[:50], 3)
+    assert not np.array_equal(other.values[:50], values[:50]) and np.array_equal(other.values[50:], values[50:])
+    assert np.array_equal(np.sort(other.values, axis=0), np.sort(values, axis=0))
+    reordered = replace(features, case_ids=features.case_ids[::-1], values=values[::-1])  # another fold's table
+    assert np.array_equal(shuffled(reordered, rows.case_ids[:50], 3).values, other.values[::-1])
+
+
+def test_a_copied_outcome_is_seen_beside_shuffled_features():
+    rows, _ = cohort(60, seed=2)
+    features, folds = table(rows, rows.time[:, None].astype(np.float32)), folds_of(rows)
+
+    def validate(number):
+        return run(rows, shuffled(features, rows.case_ids, number), folds)
+
+    found = null_scores(validate, range(5), "features", run(rows, features, folds))
+    scores = {score.block: score for score in found if score.head == "logistic"}
+    assert set(scores) == {"latent", "fused"} and not any(score.leaks for score in found)
+    assert scores["latent"].observed > 0.8 > 0.65 > abs(scores["latent"].mean) and scores["latent"].p == 1 / 6
+    assert scores["fused"].mean > 0.55  # age is left
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="no TCGA tables under GLIOMA_OS_REAL_DATA")

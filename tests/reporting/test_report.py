@@ -95,7 +95,8 @@ def test_the_papers_head_is_compared_not_the_best_one():
 def test_every_row_has_a_difference_and_the_reference_is_named():
     metrics, rows = score_rows(SCORES, AGE, lead_score(SCORES), NAMES)
     assert metrics == ("auc", "f1_weighted", "accuracy", "c_index")
-    assert rows[0].cells[-1] == ("", "") and rows[0].cells[-2] == ("reference", "") and [row.emphasis for row in rows] == [False, True, False]
+    assert rows[0].cells[-2:] == (("reference", ""), ("", ""))
+    assert [row.emphasis for row in rows] == [False, True, False]
     assert rows[1].cells[-2] == ("+0.100", "[+0.020, +0.200]") and len(rows[1].cells) == len(metrics) + 2
     assert all(re.fullmatch(r"\[-?\d\.\d\d, -?\d\.\d\d\]", cell[1]) for row in rows for cell in row.cells[:-2])
 

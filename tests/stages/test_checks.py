@@ -60,6 +60,8 @@ def test_what_fits_passes(words):
         ("seed=-1", "0 or more"),
         ("validation.replicates=0", "1 or more"),
         ("validation.inner_folds=1", "2 or more"),
+        ("null_runs.kind=else", "'labels', 'noise', 'features'"),
+        ("null_runs.runs=0", "1 or more"),
         ("validation.components=[]", "one or more"),
         ("validation.horizons_days=[-5]", "rising days"),
         ("validation.horizons_days=[300,100]", "rising days"),

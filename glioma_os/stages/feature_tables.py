@@ -1,0 +1,80 @@
+"""The tables of features=csv: who their encoder was trained on, and columns that must not be features."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from omegaconf import DictConfig
+
+from glioma_os.cohorts.cohort import Cohort
+from glioma_os.data.features import encoder_patients, read_feature_csv
+from glioma_os.errors import DataError
+from glioma_os.fusion.leaks import Finding, Suspicion, leaking_columns, suspected_selection
+from glioma_os.records import Case, FeatureTable
+from glioma_os.stages.build import plain
+from glioma_os.training.progress import say
+
+SHOWN = 5  # columns that one message names
+
+
+def read_table(cfg: DictConfig, cohorts: Iterable[Cohort]) -> FeatureTable:
+    """The table as the configuration describes it; `provenance` says `encoder_patients`, None = unknown."""
+    options = plain(cfg.features)
+    names = ("path", "id_column", "block", "drop", "pattern", "to")
+    table = read_feature_csv(**{name: options[name] for name in names})
+    aliases = {patient: ids for cohort in cohorts for patient, ids in cohort.aliases().items()}
+    people, listed = encoder_patients(options["encoder_patients"], aliases)
+    if listed:
+        say(f"Training patients of the features' encoder: {listed} listed, {len(people or ())} of this study")
+    return replace(table, provenance=table.provenance | {"encoder_patients": people})
+
+
+def inspect(table: FeatureTable, cases: Sequence[Case]) -> tuple[list[Finding], Suspicion | None]:
+    """Columns that tell the outcome of these cases, and whether the columns look selected by it."""
+    held = set(table.case_ids)
+    known = [case for case in cases if case.outcome is not None and case.case_id in held]
+    if not known:
+        return [], None
+    values = np.asarray(table.rows([case.case_id for case in known]), float)
+    time = np.array([case.outcome.time_days for case in known if case.outcome], float)
+    event = np.array([case.outcome.event for case in known if case.outcome], bool)
+    found = leaking_columns(table.names, values, time, event, table.provenance.get("row_number_columns", ()))
+    return found, suspected_selection(table.names, values, time, event)
+
+
+def checked(table: FeatureTable, studies: Iterable[Sequence[Case]], dropped: Sequence[str] = ()) -> FeatureTable:
+    """The table, if no column tells the outcome in any of these groups of eligible cases; else a DataError.
+
+    Columns that only look selected by the outcome are told in one line, and in `provenance["suspected_columns"]`
+    (columns, reason). `dropped`: what features.drop says already.
+    """
+    suspicion = None
+    for cases in studies:
+        found, suspected = inspect(table, cases)
+        if found:
+            raise DataError("features", _named(found), f"Set {drop_words(table, found, dropped)}")
+        suspicion = suspicion or suspected
+    if suspicion is None:
+        return table
+    say(f"Warning: features selected by the outcome of all patients are suspected: {suspicion.reason}. Select inside "
+        "the folds, or on other patients")  # fmt: skip
+    stored = {"columns": list(suspicion.columns), "reason": suspicion.reason}
+    return replace(table, provenance=table.provenance | {"suspected_columns": stored})
+
+
+def _named(found: list[Finding]) -> str:
+    shown = "; ".join(f"{finding.column!r} {finding.reason}" for finding in found[:SHOWN])
+    more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return f"columns that cannot be features found: {shown}{more} → features known before the outcome expected"
+
+
+def drop_words(table: FeatureTable, found: list[Finding], dropped: Sequence[str] = ()) -> str:
+    """`features.drop=[…]` that leaves these columns out too: names as the files' headers have them."""
+    several = len(table.provenance["source_sha256"]) > 1  # then a column is called file/column
+    names = [one.column.partition("/")[2] if several else one.column for one in found]
+    every = dict.fromkeys([*dropped, *names])
+    words = (name if name.replace("_", "").isalnum() else json.dumps(name, ensure_ascii=False) for name in every)
+    return f"'features.drop=[{','.join(words)}]'"
