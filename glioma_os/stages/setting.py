@@ -22,7 +22,7 @@ from glioma_os.stages.build import build, plain, plain_groups
 from glioma_os.stages.checks import check_horizons
 from glioma_os.training.pages import keep_pages
 from glioma_os.training.progress import say, track
-from glioma_os.training.run import Run
+from glioma_os.training.run import Run, digest
 from glioma_os.volumes.prepare import Recipe
 from glioma_os.volumes.store import VolumeStore
 
@@ -110,7 +110,8 @@ class Setting:
     @cached_property
     def heads(self) -> dict[str, Any]:
         """Who predicts: those that serve the endpoint. None left is a ConfigError."""
-        asked = {name: build(node, f"head.{name}") for name, node in self.cfg.head.items()}
+        chosen = {name: node for name, node in self.cfg.head.items() if "_target_" in node}  # others: a preset's options
+        asked = {name: build(node, f"head.{name}") for name, node in chosen.items()}
         served = {name: head for name, head in asked.items() if self.endpoint.kind in head.kinds}
         if not served:
             name, head = next(iter(asked.items()))
@@ -266,6 +267,8 @@ def study_key(cfg: DictConfig, settings: list[Setting]) -> dict[str, Any]:
             cohorts += ["pretraining.cohort"] * (setting.cfg.pretraining["from"] == "cohort")
             cohorts += ["finetuning.cohort"] * (setting.cfg.finetuning["from"] == "cohort")
         prints[setting.name] = {key: setting.cohort(key).fingerprint() for key in cohorts}
+        if setting.cfg.features.kind == "csv":
+            prints[setting.name]["features"] = digest(setting.feature_file.provenance)
     return {"recipe": STUDY_RECIPE, "config": own, "cohorts": prints}
 
 

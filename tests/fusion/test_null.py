@@ -25,7 +25,7 @@ REAL = Path(os.environ.get("GLIOMA_OS_REAL_DATA", Path(__file__).parents[2] / ".
 
 
 def run(rows, features, folds):
-    return nested_validation(rows, "age", lambda r, f: features, [Logistic()], MEDIAN, folds, how=Preparation((5,)))
+    return nested_validation(rows, ("age",), lambda r, f: features, [Logistic()], MEDIAN, folds, how=Preparation((5,)))
 
 
 def best_twenty(rows, features):
