@@ -19,16 +19,22 @@ IMPLAUSIBLE = {"auc": 0.9, "c_index": 0.85}  # published for glioma, out of samp
 
 
 class InputNames(NamedTuple):
-    """What a report calls the inputs: the clinical variables, and the features ("images" or "features")."""
+    """What a report calls the inputs: the clinical variables, and the features ("images" or "features").
+
+    `clinical` is short, for tables and figures; `variables` names every one, for sentences.
+    """
 
     clinical: str
     features: str
+    variables: str = ""
 
     @classmethod
     def of(cls, summary: dict[str, Any]) -> InputNames:
         """From a run's summary."""
         used = [VARIABLE_NAMES[name] for name in summary.get("clinical_used") or ["age"]]
-        return cls(", ".join(used), "images" if summary.get("feature_source") == "latents" else "features")
+        short = ", ".join(used) if len(used) < 3 else "clinical variables"
+        features = "images" if summary.get("feature_source") == "latents" else "features"
+        return cls(short, features, ", ".join(used))
 
     def of_block(self, block: str) -> str:
         """What a configuration uses, for people."""
@@ -128,6 +134,7 @@ def facts(summary: dict[str, Any], best: Score, exposure: str | None) -> list[tu
         ("Differences", "Paired: the same patients, folds and bootstrap replicates. What features add is judged "
                         "against the same model on the same clinical variables; age alone is ranked by age itself"),
         ("Intervals", f"95 %, {v['replicates']} patient bootstrap replicates of out-of-fold predictions. {COVERAGE}"),
+        ("Clinical variables", _recorded(summary)),
         ("Multiple comparisons", f"{summary['configurations']} configurations, {summary['settings_tried']} "
                                  "hyperparameter settings in inner folds; the highlighted row was fixed in advance. "
                                  "Intervals are not corrected: the best of the other rows is too good by chance"),
@@ -139,6 +146,16 @@ def facts(summary: dict[str, Any], best: Score, exposure: str | None) -> list[tu
         rows.append(("Sites", text))
     per = summary["patients_per_parameter"].get(f"{best.head} {best.block}")
     return rows + ([("Patients per parameter", f"{per} for the highlighted row, at worst")] if per else [])
+
+
+def _recorded(summary: dict[str, Any]) -> str:
+    """Each clinical variable with the share of patients in which it is recorded."""
+    shares = summary.get("recorded") or {}
+    texts = [
+        VARIABLE_NAMES[name] + (f" (recorded in {shares[name]:.0%})" if name in shares else "")
+        for name in summary.get("clinical_used") or ["age"]
+    ]
+    return ", ".join(texts) + "; a missing value is the training median with an indicator"
 
 
 # Measured by experiments/07_false_claims, table "coverage".
@@ -171,9 +188,10 @@ def _of_features(summary: dict[str, Any], exposure: str | None) -> list[tuple[st
 def headline(best: Score, age: list[str], summary: dict[str, Any]) -> str:
     """The number, its interval and n; what the features add to the same clinical variables; the difference to age."""
     names = InputNames.of(summary)
+    listed = f" ({names.variables})" if names.clinical != names.variables and best.block != "age" else ""
     text = (
         f"{METRIC_NAMES[best.metric]} {best.value:.2f} {bracket(best.low, best.high)}, n = {best.n}: "
-        f"{HEAD_NAMES.get(best.head, best.head)} on {names.of_block(best.block)}."
+        f"{HEAD_NAMES.get(best.head, best.head)} on {names.of_block(best.block)}{listed}."
     )
     if [best.head, best.block] == age:
         return f"{text} No features were used."

@@ -110,7 +110,9 @@ class Setting:
     @cached_property
     def heads(self) -> dict[str, Any]:
         """Who predicts: those that serve the endpoint. None left is a ConfigError."""
-        chosen = {name: node for name, node in self.cfg.head.items() if "_target_" in node}  # others: a preset's options
+        chosen = {
+            name: node for name, node in self.cfg.head.items() if "_target_" in node
+        }  # others: a preset's options
         asked = {name: build(node, f"head.{name}") for name, node in chosen.items()}
         served = {name: head for name, head in asked.items() if self.endpoint.kind in head.kinds}
         if not served:

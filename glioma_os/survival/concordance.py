@@ -10,6 +10,7 @@ from glioma_os.errors import DataError
 from glioma_os.records import Array
 from glioma_os.survival.classification import ratio, strata_of
 
+_DENSE = 256  # rows up to which all pairs are faster than sorting
 _ROWS = 64  # replicates at a time: what one pass wrote is still in the cache for the next
 
 
@@ -75,6 +76,23 @@ def _against(of: Order, weights: Array) -> tuple[Array, Array]:
     return usable[of.died].T, won[of.died].T
 
 
+def _by_order(time: Array, event: Array, risk: Array, weights: Array) -> tuple[Array, Array, Array]:
+    """Rows of the deaths, and what `against` gives for them."""
+    of = order(time, event, risk)
+    return of.sequence[of.died], *against(of, weights)
+
+
+def _every_pair(time: Array, event: Array, risk: Array, weights: Array) -> tuple[Array, Array, Array]:
+    """The same by two matrices of all pairs: less work than sorting where there are few rows, as in an outer fold."""
+    if not np.isfinite(risk).all():
+        raise DataError("risk", f"{np.sum(~np.isfinite(risk))} values are not finite", "Check the fit that made them")
+    died, columns = np.flatnonzero(event), np.asarray(weights, float)
+    later = time[None, :] > time[died, None]
+    comparable = later | ((time[None, :] == time[died, None]) & ~event[None, :])
+    concordant = comparable * ((risk[died, None] > risk) + 0.5 * (risk[died, None] == risk))
+    return died, columns @ comparable.T.astype(float), columns @ concordant.T
+
+
 def _before(columns: Array) -> Array:
     """The sum of all rows above each, (n, B)."""
     return np.cumsum(columns, axis=0) - columns
@@ -90,11 +108,12 @@ def weighted_concordance(
     With `strata` (n,) only pairs within a stratum are compared, as by `strata()` in R's survival::concordance.
     """
     first = weights if death_weights is None else death_weights
+    event = np.asarray(event, bool)
     concordant, comparable = np.zeros(len(weights)), np.zeros(len(weights))
     for own in strata_of(strata, len(time)):
-        of = order(time[own], event[own], risk[own])
-        usable, won = against(of, weights[:, own])
-        of_deaths = first[:, own[of.sequence[of.died]]]
+        compare = _every_pair if len(own) <= _DENSE else _by_order
+        died, usable, won = compare(time[own], event[own], risk[own], weights[:, own])
+        of_deaths = first[:, own[died]]
         comparable += np.einsum("bj,bj->b", of_deaths, usable)
         concordant += np.einsum("bj,bj->b", of_deaths, won)
     return ratio(concordant, comparable)

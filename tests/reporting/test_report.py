@@ -76,7 +76,7 @@ def test_the_headline_compares_with_the_same_clinical_variables():
     )  # fmt: skip
     text = headline(best, AGE, summary)
     assert "Difference to the same model on age, extent of resection alone +0.001 [-0.005, +0.006]: no gain" in text
-    assert "features + age, extent of resection" in text and "images" not in text and "add to" not in text
+    assert "on features + age, extent of resection." in text and "images" not in text and "add to" not in text
     assert "Difference to age alone +0.100 [+0.020, +0.200]." in text
 
 

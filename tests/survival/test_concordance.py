@@ -4,8 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glioma_os.errors import DataError
+from glioma_os.survival import concordance as module
 from glioma_os.survival.concordance import concordance, weighted_concordance
 from tests.survival.oracles import concordance_index_censored
+from tests.survival.samples import censored
 
 ROWS = st.lists(st.tuples(st.integers(1, 6), st.booleans(), st.integers(-3, 3)), min_size=2, max_size=30)
 
@@ -57,3 +59,39 @@ def test_thousands_with_ties_equal_scikit_survival_and_replicates_are_rows_repea
     for row in (0, 63, 64, 149):  # replicates are taken 64 at a time
         drawn = np.repeat(np.arange(200), counts[row])
         assert found[row] == concordance_index_censored(event[drawn], time[drawn].astype(float), risk[drawn])[0]
+
+
+def test_all_pairs_of_few_rows_equal_the_ordered_sums(monkeypatch):
+    time, event, risk = outcome(3, 120)
+    counts = np.random.default_rng(0).multinomial(120, np.full(120, 1 / 120), size=50)
+    strata = np.arange(120) % 3
+    for groups in (None, strata):
+        monkeypatch.setattr(module, "_DENSE", 256)
+        dense = weighted_concordance(time, event, risk, counts, strata=groups)
+        monkeypatch.setattr(module, "_DENSE", 0)
+        assert np.allclose(dense, weighted_concordance(time, event, risk, counts, strata=groups), atol=1e-12)
+
+
+def test_strata_compare_only_patients_within_them():
+    time, event, risk = outcome(4, 90)
+    strata = np.arange(90) % 3
+    moved = risk + 100.0 * strata  # another scale in each stratum
+    ones = np.ones((1, 90))
+    by_hand = [concordant_pairs(time[strata == k], event[strata == k], risk[strata == k]) for k in range(3)]
+    expected = sum(own for own, _ in by_hand) / sum(every for _, every in by_hand)
+    assert weighted_concordance(time, event, moved, ones, strata=strata)[0] == pytest.approx(expected)
+
+
+def outcome(seed, n):
+    inputs, time, event = censored(seed, n)
+    return time, event, np.round(inputs[:, 0], 1)
+
+
+def concordant_pairs(time, event, risk):
+    own = every = 0.0
+    for i in np.flatnonzero(event):
+        for j in range(len(time)):
+            if time[j] > time[i] or (time[j] == time[i] and not event[j]):
+                every += 1
+                own += (risk[i] > risk[j]) + 0.5 * (risk[i] == risk[j])
+    return own, every
