@@ -179,22 +179,32 @@ def main(cfg: DictConfig) -> dict[str, Path]:
     for text in (*warnings(s, lead), *s["clinical_drift"]):
         say(f"Warning: {text}")
     _say_drift(run)
-    _say_calibration(run, s["recalibrated"])
+    _say_calibration(run, s["recalibrated"], [[lead.head, lead.block], s["age"]])
     say(f"{run.folder}")
     return {setting.name: run.folder}
 
 
 def _say_drift(run: Run) -> None:
-    say("Differences between the cohorts, in standard deviations")
+    say("Differences between the cohorts (mean in training → in test, in standard deviations)")
     with run.path("drift.csv").open(newline="") as file:
         for line in csv.DictReader(file):
-            say(f"  {line['name']:<22}{float(line['known']):9.2f} → {float(line['others']):9.2f}  "
-                f"{float(line['difference_sd']):+.2f}  {line['verdict']}")  # fmt: skip
+            if line["verdict"] == "not recorded":
+                say(f"  {line['name']:<22}not recorded in both")
+                continue
+            sd = float(line["difference_sd"])
+            gap = "" if sd != sd else f"  {sd:+.2f}"
+            say(
+        rows = [row for row in csv.DictReader(file) if [row["head"], row["block"]] in shown]
+    fits = [row for row in rows if row["intercept"] != "nan"]
+            )
 
 
-def _say_calibration(run: Run, updated: dict[str, float]) -> None:
+def _say_calibration(run: Run, updated: dict[str, float], shown: list[list[str]]) -> None:
+    """Of the leading row and of age alone; calibration.csv has every row."""
     with run.path(CALIBRATION).open(newline="") as file:
-        fits = [row for row in csv.DictReader(file) if row["intercept"] != "nan" and row["head"] != "majority"]
+        fits = [
+            row for row in csv.DictReader(file) if row["intercept"] != "nan" and [row["head"], row["block"]] in shown
+        ]
     if fits:
         say("Calibration of the shorter class")
     for row in fits:

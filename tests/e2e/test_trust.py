@@ -86,7 +86,7 @@ def test_external_validation_leaves_the_shared_out_and_scores_every_test_patient
     common = ["stage=validate", "train=brats_table", "train.table=brats.csv", "test=upenn", "test.table=upenn.csv"]
     done = run(folder, *common, "head=[cox,logistic]", "validation.replicates=200", "endpoint=binary_365")
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "54 patients; 6 left out that upenn holds too" in done.stderr and "median_survival_days" in done.stderr
+    assert "54 patients; 6 patients shared with upenn excluded" in done.stderr and "median_survival_days" in done.stderr
     (path,) = folder.glob("runs/validate/*/*/summary.json")
     summary = json.loads(path.read_text())
     assert (summary["train_patients"], summary["test_patients"], summary["cuts_days"]) == (54, 46, [365.0])
@@ -142,3 +142,58 @@ def test_control_runs_stay_at_chance_beside_the_observed_score(folder):
     wrong = run(folder, "stage=null_runs", "cohort=brats_table", "cohort.table=brats.csv", "features=none",
                 "null_runs.kind=features")  # fmt: skip
     assert wrong.returncode == 2 and "features=none" in wrong.stderr
+
+
+def test_a_stored_pipeline_applied_later_gives_the_same_numbers(folder):
+    common = ["train=brats_table", "train.table=brats.csv", "test=upenn", "test.table=upenn.csv", "head=[cox,logistic]"]
+    done = run(folder, "stage=validate", *common, "validation.replicates=50", "endpoint=binary_365")
+    assert done.returncode == 0, done.stderr[-2000:]
+    (stored,) = folder.glob("runs/validate/*/*/pipeline")
+    apply = ["stage=apply", f"pipeline={stored}", "cohort=upenn", "cohort.table=upenn.csv", "features=none"]
+    done = run(folder, *apply)
+    assert done.returncode == 0 and "46 cases of upenn predicted by a pipeline fitted on brats_table" in done.stderr
+    (path,) = folder.glob("runs/apply/*/*/predictions.csv")
+    first = path.read_bytes()
+
+    def risks(file):
+        rows = csv.DictReader(line for line in file.read_text().splitlines() if not line.startswith("#"))
+        return {r["case_id"]: r for r in rows if (r["head"], r["block"]) == ("logistic", "age")}
+
+    (validated,) = folder.glob("runs/validate/*/*/predictions.csv")
+    then, now = risks(validated), risks(path)
+    assert then.keys() == now.keys() and len(now) == 46
+    for name, row in now.items():
+        assert f"{float(row['risk']):.8g}" == then[name]["risk"]
+        assert f"{float(row['p_class_0']):.6g}" == then[name]["p_class_0"]
+        assert 0 <= float(row["risk_percentile"]) <= 100
+    path.unlink()
+    (path.parent / "DONE").unlink()
+    assert run(folder, *apply).returncode == 0 and path.read_bytes() == first
+    wrong = run(folder, *apply[:1], "pipeline=nowhere", *apply[2:])
+    assert wrong.returncode == 5 and "no readable pipeline found" in wrong.stderr
+    none = run(folder, *apply[:1], *apply[2:])
+    assert none.returncode == 2 and "pipeline=FOLDER" in none.stderr
+
+
+def test_each_of_several_cohorts_is_held_out_once(folder):
+    age, days = people(45, 3)
+    (folder / "third.csv").write_text(
+        "patient_id,age,os_days,event\n"
+        + "".join(f"T{k},{a / 365:.2f},{d},1\n" for k, (a, d) in enumerate(zip(age, days, strict=True)))
+    )
+    words = ["stage=validate", "train=[brats_table,upenn,table]", "train.brats_table.table=brats.csv",
+             "train.upenn.table=upenn.csv", "train.table.table=third.csv", "features=none", "head=cox",
+             "endpoint=time_to_event", "validation.replicates=50"]  # fmt: skip
+    done = run(folder, *words)
+    assert done.returncode == 0, done.stderr[-2000:]
+    for text in ("── upenn held out", "── table held out", "95 % prediction interval for a further cohort",
+                 "random effects, Hartung–Knapp"):  # fmt: skip
+        assert text in done.stderr
+    (summary,) = folder.glob("runs/leave_one_out/*/*/summary.json")
+    found = json.loads(summary.read_text())["age"]
+    assert found["prediction_low"] < found["low"] < found["mean"] < found["high"] < found["prediction_high"]
+    told = [json.loads(path.read_text()) for path in folder.glob("runs/validate/*/*/summary.json")]
+    assert {t["test"] for t in told} == {"brats_table", "upenn", "table"} and len(told) == 3
+    assert next(t for t in told if t["test"] == "upenn")["shared_left_out"] == 6
+    one = run(folder, "stage=validate", "train=[upenn]", "train.upenn.table=upenn.csv")
+    assert one.returncode == 2 and "two or more cohorts" in one.stderr
