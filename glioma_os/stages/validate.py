@@ -193,18 +193,15 @@ def _say_drift(run: Run) -> None:
                 continue
             sd = float(line["difference_sd"])
             gap = "" if sd != sd else f"  {sd:+.2f}"
-            say(
-        rows = [row for row in csv.DictReader(file) if [row["head"], row["block"]] in shown]
-    fits = [row for row in rows if row["intercept"] != "nan"]
-            )
+            means = f"{float(line['known']):9.2f} → {float(line['others']):9.2f}"
+            say(f"  {line['name']:<22}{means}{gap}  {line['verdict']}")
 
 
 def _say_calibration(run: Run, updated: dict[str, float], shown: list[list[str]]) -> None:
     """Of the leading row and of age alone; calibration.csv has every row."""
     with run.path(CALIBRATION).open(newline="") as file:
-        fits = [
-            row for row in csv.DictReader(file) if row["intercept"] != "nan" and [row["head"], row["block"]] in shown
-        ]
+        rows = [row for row in csv.DictReader(file) if [row["head"], row["block"]] in shown]
+    fits = [row for row in rows if row["intercept"] != "nan"]
     if fits:
         say("Calibration of the shorter class")
     for row in fits:
