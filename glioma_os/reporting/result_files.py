@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 
 from glioma_os import NOTICE
+from glioma_os.fusion.instability import Refits
 from glioma_os.fusion.results import ValidationResult
 from glioma_os.fusion.scores import Score
 from glioma_os.fusion.subgroups import SubgroupScore
-from glioma_os.records import Region
+from glioma_os.records import Array, Region
 from glioma_os.volumes.atomic import atomic_write
 
 SCORES = "scores.csv"
 PREDICTIONS = "predictions.csv"
 SUBGROUPS = "subgroups.csv"
+INSTABILITY = "instability.csv"
 DICE = "dice.csv"
 COLUMNS = ("head", "block", "case_id", "patient_id", "repeat", "fold", "time_days", "event", "class", "risk")
 
@@ -87,6 +89,22 @@ def dice_summary(rows: list[dict[str, str]], seed: int) -> dict[str, tuple[float
         low, high = np.percentile(means, [2.5, 97.5])
         out[region.value] = (float(values.mean()), float(low), float(high), len(values))
     return out
+
+
+def write_instability(case_ids: tuple[str, ...], refits: Refits, path: Path) -> None:
+    """One line per case: the model's probability, then those of the bootstrap models; owner-only."""
+    header = ["case_id", "model", *(f"bootstrap_{k}" for k in range(len(refits.bootstrap)))]
+    rows = [[name, *row] for name, row in zip(case_ids, np.vstack([refits.original, refits.bootstrap]).T, strict=True)]
+    atomic_write(path, csv_bytes(header, [[row[0], *(f"{value:.6g}" for value in row[1:])] for row in rows]))
+    path.chmod(0o600)  # rows of patients
+
+
+def read_instability(path: Path) -> Array | None:
+    """(1 + B, cases): the model's probabilities, then the bootstrap models'; None where none were asked for."""
+    if not path.exists():
+        return None
+    with path.open(newline="") as file:
+        return np.array([[float(value) for value in row[1:]] for row in list(csv.reader(file))[1:]]).T
 
 
 def write_subgroups(lines: list[SubgroupScore], path: Path) -> None:

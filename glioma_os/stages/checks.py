@@ -25,7 +25,13 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "validation.interval": ("percentile", "bca"),  # fusion.scores' own, whose import takes a second
     "null_runs.kind": ("labels", "noise", "features"),  # fusion.null's own
 }
-LEAST = {"seed": 0, "validation.inner_folds": 2, "validation.replicates": 1, "null_runs.runs": 1}
+LEAST = {
+    "seed": 0,
+    "validation.inner_folds": 2,
+    "validation.replicates": 1,
+    "null_runs.runs": 1,
+    "validation.instability": 0,
+}
 
 
 def check_types(words: Sequence[str]) -> None:

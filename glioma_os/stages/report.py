@@ -18,7 +18,7 @@ from glioma_os.reporting.checklists import TRIPOD_AI, checklist_text, filled, kn
 from glioma_os.reporting.judgement import judgement, subgroup_rows
 from glioma_os.reporting.predictions import by_exposure, survival_figures
 from glioma_os.reporting.report import HEAD_NAMES, METRIC_NAMES, ComparisonRow, SettingPage, render, write_report
-from glioma_os.reporting.result_files import SCORES, SUBGROUPS, dice_summary, read_scores
+from glioma_os.reporting.result_files import INSTABILITY, SCORES, SUBGROUPS, dice_summary, read_instability, read_scores
 from glioma_os.reporting.tables import (
     InputNames,
     bracket,
@@ -32,6 +32,7 @@ from glioma_os.reporting.tables import (
 from glioma_os.stages.segment import dice_rows
 from glioma_os.stages.segmenter import Segmenter
 from glioma_os.stages.setting import Setting, settings_of, study_run
+from glioma_os.survival.instability import instability
 from glioma_os.training.progress import say
 from glioma_os.training.run import Run
 from glioma_os.volumes.atomic import atomic_write
@@ -80,18 +81,35 @@ def setting_page(setting: Setting, run: Run) -> tuple[SettingPage, list[Comparis
     flow += [(f"left out: {reason}", count) for reason, count in summary["excluded"].items()]
     flow += [("patients analysed", summary["patients"]), ("deaths", summary["deaths"])]
     dice, text, overlays, groups = _segmentation(setting)
+    drawn, stability = _instability(run)
     page = SettingPage(
         name=setting.name,
         subtitle=f"{summary['cohort']}; {', '.join(setting.channels)}" if dice or overlays else summary["cohort"],
         headline=headline(best, age, summary), flow=flow, metrics=metrics, scores=rows,
         facts=facts(summary, best, exposure), groups=groups,
-        figures=list(survival_figures(frame, scores, best, age, names).values()),
+        figures=[*survival_figures(frame, scores, best, age, names).values(), *drawn],
         forest=figures.forest(lines, "Every configuration", METRIC_NAMES[metrics[0]], 0.5),
         dice=dice, dice_text=text, overlays=overlays, warnings=warnings(summary, best),
-        judgement=judgement(frame, best, age, parameters=summary["columns"].get(f"{best.head} {best.block}")),
+        judgement=[
+            *judgement(frame, best, age, parameters=summary["columns"].get(f"{best.head} {best.block}")),
+            ("Prediction instability", stability),
+        ],
         subgroups=subgroup_rows(_subgroups(run, best)), checklist=filled(TRIPOD_AI, _facts_of(setting, run)),
     )  # fmt: skip
     return page, comparison_rows(setting.name, scores, age)
+
+
+def _instability(run: Run) -> tuple[list[str], str]:
+    """Figure and sentence on bootstrap refits; no figure where none were asked for."""
+    refits = read_instability(run.path(INSTABILITY))
+    if refits is None or np.isnan(refits).all():
+        return [], "not measured: validation.instability=20 refits the model to 20 bootstrap samples"
+    error = instability(refits[0], refits[1:]).average_error
+    text = (
+        f"mean absolute difference {error:.3f} between a patient's predicted probability and those of "
+        f"{len(refits) - 1} models refitted to bootstrap samples of the training patients (Riley & Collins 2023)"
+    )
+    return [figures.instability(refits[0], refits[1:], "Prediction instability")], text
 
 
 def _subgroups(run: Run, shown: Score) -> list[dict[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,12 @@ from glioma_os.data.features import with_rows_for
 from glioma_os.errors import ConfigError
 from glioma_os.fusion.clinical import recordings, usable_here
 from glioma_os.fusion.develop import ENSEMBLE
-from glioma_os.fusion.preprocessing import Preparation
+from glioma_os.fusion.folds import FeaturesOfFold
 from glioma_os.fusion.results import ValidationResult
 from glioma_os.fusion.rows import Rows, clinical_variables
 from glioma_os.fusion.scores import Score, score
-from glioma_os.fusion.storage import ARRAYS, save_pipeline
 from glioma_os.fusion.subgroups import SubgroupScore, subgroup_scores
-from glioma_os.fusion.validation import develop_on, nested_validation
-from glioma_os.records import FeatureTable
+from glioma_os.fusion.validation import nested_validation
 from glioma_os.reporting.result_files import (
     PREDICTIONS,
     SCORES,
@@ -33,6 +30,7 @@ from glioma_os.reporting.result_files import (
 )
 from glioma_os.reporting.tables import InputNames, contrast, contrast_text, lead_score, shown_metrics
 from glioma_os.stages.build import plain
+from glioma_os.stages.fitted import preparation, refit, store
 from glioma_os.stages.publishing import publish_survival
 from glioma_os.stages.setting import Setting
 from glioma_os.training.progress import say, track
@@ -40,8 +38,6 @@ from glioma_os.training.provenance import provenance
 from glioma_os.training.run import Run, digest
 
 RECIPE = 8  # raise when a change alters the predictions or the scores
-PIPELINE = "pipeline"  # folder of the fitted pipeline in a run
-FeaturesOfFold = Callable[[int, int], FeatureTable]
 
 
 def features_of(setting: Setting) -> tuple[FeaturesOfFold | None, Any]:
@@ -106,7 +102,8 @@ def survive(setting: Setting) -> Run:
             write_scores(scores, run.path(SCORES))
             write_predictions(result, run.path(PREDICTIONS))
             write_subgroups(_subgroups(setting, result, scores), run.path(SUBGROUPS))
-            stored = _store(setting, rows, variables, features, run)
+            refit(setting, rows, variables, features, run)
+            stored = store(setting, rows, variables, features, run)
             summary = _summary(setting, result, excluded, features)
             summary |= _of_clinical(setting, rows, variables, dropped, scores) | {"frozen_pipeline": stored}
             run.write_json("summary.json", summary)
@@ -114,21 +111,6 @@ def survive(setting: Setting) -> Run:
             run.write_json("provenance.json", provenance())
             publish_survival(setting, run, source.get("segmenters", {}) if isinstance(source, dict) else {})
     return run
-
-
-def preparation(setting: Setting) -> Preparation:
-    """How inputs are prepared inside the folds."""
-    options = plain(setting.cfg.validation)
-    combat = options["combat"]
-    return Preparation(
-        tuple(options["components"]),
-        bool(options["age_in_pca"]),
-        options["scaling"],
-        bool(combat["enabled"]),
-        combat["reference"],
-        setting.cfg.features.kind == "csv" and setting.cfg.features.lacking == "learn",
-        float(options["whitening"]),
-    )
 
 
 def variables_of(setting: Setting, rows: Rows) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -167,35 +149,6 @@ def _subgroups(setting: Setting, result: ValidationResult, scores: list[Score]) 
             result, shown if configuration == id(shown) else result.age, rows, 1000, int(setting.cfg.seed)
         )
     ]
-
-
-def _store(
-    setting: Setting, rows: Rows, variables: tuple[str, ...], features: FeaturesOfFold | None, run: Run
-) -> str | None:
-    """The pipeline fitted on every patient, in the run's folder; None where each fold has an encoder of its own."""
-    table = None if features is None else features(0, 0)
-    if table is not None and any(features(0, fold) is not table for fold in range(1, setting.folds.n_folds)):  # type: ignore[misc]
-        return None
-    options = setting.cfg.validation
-    fitted = develop_on(
-        rows, variables, table, list(setting.heads.values()), setting.endpoint, int(options.inner_folds),
-        preparation(setting), int(setting.cfg.seed),
-    )  # fmt: skip
-    save_pipeline(fitted, run.path(PIPELINE), pipeline_provenance(setting, rows, variables, table))
-    return f"{PIPELINE}/{ARRAYS}"
-
-
-def pipeline_provenance(
-    setting: Setting, rows: Rows, variables: tuple[str, ...], table: FeatureTable | None
-) -> dict[str, Any]:
-    """What a stored pipeline says of itself: its cohort, endpoint, inputs, and the segmenter of its features."""
-    return {
-        "cohort": setting.cohort().name, "patients": len(set(rows.patient_ids)), "deaths": int(rows.event.sum()),
-        "endpoint": plain(setting.cfg.endpoint), "clinical": list(variables), "features": setting.cfg.features.kind,
-        "feature_names": [] if table is None else list(table.names),
-        "segmenter": None if table is None else table.provenance.get("segmenter"),
-        "horizons_days": plain(setting.cfg.validation.horizons_days), "seed": int(setting.cfg.seed),
-    }  # fmt: skip
 
 
 def _of_clinical(

@@ -36,9 +36,10 @@ from glioma_os.reporting.tables import headline, lead_score, warnings
 from glioma_os.stages.audit import identity
 from glioma_os.stages.build import plain
 from glioma_os.stages.external_latents import external_latents
+from glioma_os.stages.fitted import PIPELINE, pipeline_provenance, preparation
 from glioma_os.stages.leave_one_out import leave_one_cohort_out
 from glioma_os.stages.setting import Setting
-from glioma_os.stages.survival import PIPELINE, pipeline_provenance, preparation, say_scores
+from glioma_os.stages.survival import say_scores
 from glioma_os.survival.calibration import Recalibration, recalibration
 from glioma_os.training.progress import say, track
 from glioma_os.training.provenance import provenance
