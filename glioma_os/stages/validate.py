@@ -35,6 +35,7 @@ from glioma_os.reporting.result_files import (
 from glioma_os.reporting.tables import headline, lead_score, warnings
 from glioma_os.stages.audit import identity
 from glioma_os.stages.build import plain
+from glioma_os.stages.checks import check_horizons
 from glioma_os.stages.external_latents import external_latents
 from glioma_os.stages.fitted import PIPELINE, pipeline_provenance, preparation
 from glioma_os.stages.leave_one_out import leave_one_cohort_out
@@ -100,6 +101,7 @@ def _write(
     options, seed = setting.cfg.validation, int(setting.cfg.seed)
     rows, other_rows = (Rows.from_cases(cases) for cases in sides)
     rows.and_others(other_rows)
+    check_horizons(plain(options.horizons_days) or (), float(other_rows.time.max()))
     asked = clinical_variables(plain(options)["clinical"])
     variables, dropped, drifting = usable_there(rows, other_rows, asked)
     heads, how = list(setting.heads.values()), preparation(setting)
@@ -190,7 +192,7 @@ def _say_drift(run: Run) -> None:
     with run.path("drift.csv").open(newline="") as file:
         for line in csv.DictReader(file):
             if line["verdict"] == "not recorded":
-                say(f"  {line['name']:<22}not recorded in both")
+                say(f"  {line['name']:<22}not recorded in at least one of them")
                 continue
             sd = float(line["difference_sd"])
             gap = "" if sd != sd else f"  {sd:+.2f}"
