@@ -96,8 +96,11 @@ def comparison_rows(name: str, scores: list[Score], age: list[str]) -> list[Comp
 def score_rows(
     scores: list[Score], age: list[str], best: Score, names: InputNames
 ) -> tuple[tuple[str, ...], list[ScoreRow]]:
-    """Metrics in column order, and one row a configuration, `best` emphasised; both differences stand last."""
-    metrics = shown_metrics(scores)
+    """Metrics in column order, and one row a configuration, `best` emphasised.
+
+    The difference to age stands last, after it that to the same model without features where more than age was used.
+    """
+    metrics, more = shown_metrics(scores), any(line.block == "clinical" for line in scores)
     table: dict[tuple[str, str], dict[str, Score]] = {}
     for line in scores:
         table.setdefault((line.head, line.block), {})[line.metric] = line
@@ -105,7 +108,7 @@ def score_rows(
         ScoreRow(
             HEAD_NAMES.get(head, head), names.of_block(block),
             (*((f"{found[m].value:.2f}", bracket(found[m].low, found[m].high)) for m in metrics),
-             difference(found[metrics[0]], age), contrast(found[metrics[0]])),
+             difference(found[metrics[0]], age), *([contrast(found[metrics[0]])] if more else [])),
             (best.head, best.block) == (head, block),
         )
         for (head, block), found in table.items()
