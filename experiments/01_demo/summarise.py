@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 SHOWN = (("logistic", "age"), ("logistic", "fused"), ("random_forest", "fused"), ("xgboost", "fused"), ("mlp", "fused"),
-         ("cox", "fused"), ("stack", "fused"))  # fmt: skip
+         ("cox", "fused"), ("ensemble", "fused"))  # fmt: skip
 
 
 def rows(root):

@@ -13,7 +13,7 @@ COHORTS = {
     "upenn_radiomics": "UPENN with radiomics",
 }
 PRIMARY = {"binary_median": "auc", "three_class": "accuracy", "time_to_event": "c_index"}
-LEADS = ("auto", "stack")
+LEADS = ("selected", "ensemble")
 KEPT = ("head", "block", "metric", "value", "low", "high", "n", "delta_to_age", "delta_low", "delta_high")
 METRICS = ("auc", "accuracy", "f1_weighted", "c_index", "c_uno", "ibs", "spearman")
 
@@ -34,7 +34,7 @@ def cell(score, delta=False):
 
 
 def lines(title, endpoint, scores):
-    """Age alone, the mean of the heads on each block, and of the last block also auto and the highest head."""
+    """Age alone, the ensemble of each block, and of the last block also the selected and the highest head."""
     primary = PRIMARY[endpoint]
     found = [s for s in scores if s["metric"] == primary and s["head"] != "majority"]
     c_index = {(s["head"], s["block"]): s for s in scores if s["metric"] == "c_index"}
@@ -43,11 +43,11 @@ def lines(title, endpoint, scores):
     shown = [(reference, "age alone")]
     for block in (block for block in blocks if block != "age"):
         own = {s["head"]: s for s in found if s["block"] == block}
-        shown.append((own["stack"], "stack"))
+        shown.append((own["ensemble"], "ensemble"))
         if block == blocks[-1]:
             single = [s for s in own.values() if s["head"] not in LEADS]
             best = max(single, key=lambda s: float(s["value"]))
-            shown += [(own["auto"], "auto"), (best, f"highest of {len(single)}: {best['head']}")]
+            shown += [(own["selected"], "selected"), (best, f"highest of {len(single)}: {best['head']}")]
     for score, name in shown:
         own_c = c_index[score["head"], score["block"]]
         delta = "reference" if score is reference else cell(score, delta=True)

@@ -59,7 +59,7 @@ def test_one_command_gives_a_report(study):
     for words in ("BraTS4CH", "BraTS2CH", "Besta2CH", "Published", "Not a medical device", "to age alone", "<svg"):
         assert words in html
     assert not re.search(r'(src|href)="(http|/)', html)
-    assert "The patients are drawn, not real" in html
+    assert "The patients are simulated, not real" in html
 
 
 def test_every_number_has_an_interval_a_difference_and_an_n(study):
