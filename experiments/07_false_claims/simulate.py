@@ -63,8 +63,8 @@ def validated(cell: Cell, seed: int) -> tuple[ValidationResult, Rows, FeatureTab
     """The nested validation of one cohort, by the code that the stages call."""
     rows, table = draw(cell.law, cell.n, np.random.default_rng([seed, cell.n, cell.law.features]))
     endpoint = ENDPOINTS[cell.endpoint]
-    heads: list = [Cox(l2=(10.0, 100.0))]
-    heads += [Logistic(inverse_l2=(0.1, 0.01))] if endpoint.n_classes else []
+    heads: list = [Cox(l2=(10.0,))]
+    heads += [Logistic(inverse_l2=(0.1,))] if endpoint.n_classes else []
     features = None if table is None else (lambda repeat, fold: table)
     result = nested_validation(
         rows, cell.variables, features, heads, endpoint, folds_of(rows, 1, seed), 3, Preparation((4, 16)), seed=seed

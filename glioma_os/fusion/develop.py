@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from scipy.stats import norm
 from threadpoolctl import threadpool_limits
 
-from glioma_os.errors import ConfigError, TrainingError
+from glioma_os.errors import ConfigError
 from glioma_os.fusion.heads.contract import Head
 from glioma_os.fusion.heads.cox import Cox
 from glioma_os.fusion.heads.logistic import Logistic
@@ -24,12 +25,13 @@ from glioma_os.fusion.pipeline import (
 )
 from glioma_os.fusion.plan import AGE, Block, Choice, Planner, Split, blocks_of, clinical_block
 from glioma_os.records import Array
+from glioma_os.survival.bootstrap import METRICS, Sample, bootstrap_weights
 from glioma_os.survival.curves import CurveCalibration, kaplan_meier
-from glioma_os.survival.likelihoods import fit_cox
 
 Progress = Callable[[str, int, int], None]
 ENSEMBLE, SELECTED, MAJORITY = "ensemble", "selected", "majority"
 NOTHING = Block("none", ())
+REPLICATES = 100  # of the inner comparison
 
 
 def develop(
@@ -136,17 +138,37 @@ def _mean_scaled(rows: Sequence[HeadRow]) -> Array:
 def _feature_weight(
     planner: Planner, split: Split, with_features: Sequence[HeadRow], without: Sequence[HeadRow]
 ) -> float:
-    """Convex weight of the rows with features, by the evidence of the inner folds: stacked regression (Breiman 1996;
-    van der Laan 2007) of survival on the two out-of-fold risks, a Cox model whose coefficients may not be negative."""
-    columns = np.column_stack([_mean_scaled(without), _mean_scaled(with_features)])
-    time, event = planner.rows.time[split.train], planner.rows.event[split.train]
-    try:
-        base, features = fit_cox(columns, time, event, l2=1.0)
-    except TrainingError:
+    """How far the inner folds trust the rows with features: Φ(2z), z the difference of their AUC or C to that of the
+    rows without, over its bootstrap standard error. All of it where the gain is clear (z = 1: .98), none where it is
+    as clearly a loss, half where nothing tells them apart.
+
+    The factor 2 was settled by simulation and on UPENN's radiomics: with 1 a clear gain keeps a tenth of the weaker
+    side, and without any smoothing (0 or 1 by the sign) uninformative features cost a fifth more.
+    """
+    difference = np.diff(
+        [_inner_ranking(planner, split, _mean_scaled(rows)) for rows in (without, with_features)], axis=0
+    )
+    spread = float(np.nanstd(difference[0, 1:]))
+    if not np.isfinite(difference[0, 0]) or not spread > 0:
         return 0.0
-    if features <= 0:
-        return 0.0
-    return float(features / (features + max(base, 0.0)))
+    return float(norm.cdf(2 * difference[0, 0] / spread))
+
+
+def _inner_ranking(planner: Planner, split: Split, risk: Array) -> Array:
+    """AUC or C (1 + B,) of out-of-fold risks of the training rows, within inner folds, and its patient bootstrap."""
+    fold = np.empty(len(planner.rows.time), int)
+    for number, (_, held) in enumerate(split.inner):
+        fold[held] = number
+    place, rows = split.train, planner.rows
+    patients, of_row = np.unique(np.asarray(rows.patient_ids)[place], return_inverse=True)
+    drawn = np.vstack([np.ones((1, len(patients))), bootstrap_weights(len(patients), REPLICATES, 0)])[:, of_row]
+    probabilities = None
+    if planner.endpoint.n_classes:
+        drawn = drawn * split.weights[place]
+        probabilities = np.tile(risk[:, None], (1, 2))  # two columns: ranked by the risk, whatever the classes
+    shorter = np.minimum(split.classes[place], 1)  # shortest class against the others
+    sample = Sample(rows.time[place], rows.event[place], risk, shorter, probabilities, strata=fold[place])
+    return METRICS["auc" if planner.endpoint.n_classes else "c_index"](sample, drawn)
 
 
 def _ensemble(
