@@ -13,6 +13,7 @@ from scipy.stats import chi2, rankdata
 from scipy.stats import t as student
 
 from glioma_os.records import Array
+from glioma_os.survival.curves import log_rank_scores
 
 NO_NAME = re.compile(r"(unnamed: \d+(_level_\d+)?)?", re.IGNORECASE)  # what pandas calls a column without a header
 MIN_ROWS = 5  # fewer rows can be numbered, or in any order, by chance
@@ -135,14 +136,6 @@ def _is_class(column: Array, time: Array) -> bool:
     like_this = gammaln(k + 1) if changes < k else np.log(n)
     every = gammaln(n + 1) - gammaln(counts + 1).sum()
     return bool(like_this - every < np.log(OVERWHELMING))
-
-
-def log_rank_scores(time: Array, event: Array) -> Array:
-    """Event minus the Nelson-Aalen hazard until `time`: (n,), what the log-rank test ranks patients by."""
-    days, place = np.unique(time, return_inverse=True)
-    died = np.bincount(place, weights=event, minlength=len(days))
-    at_risk = np.bincount(place, minlength=len(days))[::-1].cumsum()[::-1]
-    return np.asarray(event - np.cumsum(died / at_risk)[place], float)
 
 
 def _standardized(values: Array) -> Array:

@@ -75,6 +75,14 @@ def log_rank(time: Array, event: Array, group: Array) -> LogRank:
     return LogRank(statistic, float(chi2.sf(statistic, 1)))
 
 
+def log_rank_scores(time: Array, event: Array) -> Array:
+    """Score (n,) of each row: its death, minus the Nelson–Aalen hazard up to its time (Hothorn & Lausen 2003)."""
+    _, place = np.unique(time, return_inverse=True)
+    at_risk = np.bincount(place)[::-1].cumsum()[::-1]
+    hazard = np.cumsum(np.bincount(place, weights=event) / at_risk)
+    return event - hazard[place]
+
+
 class Baseline(NamedTuple):
     """Breslow's cumulative baseline hazard: its log (deaths,) from each distinct day of death on; −inf before."""
 

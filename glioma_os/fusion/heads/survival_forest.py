@@ -12,14 +12,7 @@ from sklearn.ensemble import RandomForestRegressor
 from glioma_os.fusion.heads.contract import Setting, SurvivalHead, SurvivalModel, Task
 from glioma_os.fusion.trees import Trees
 from glioma_os.records import Array
-
-
-def log_rank_scores(time: Array, event: Array) -> Array:
-    """Score (n,) of each row: its death, minus the Nelson–Aalen hazard up to its time (Hothorn & Lausen 2003)."""
-    _, place = np.unique(time, return_inverse=True)
-    at_risk = np.bincount(place)[::-1].cumsum()[::-1]
-    hazard = np.cumsum(np.bincount(place, weights=event) / at_risk)
-    return event - hazard[place]
+from glioma_os.survival.curves import log_rank_scores
 
 
 @dataclass(frozen=True)
