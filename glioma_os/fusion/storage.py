@@ -50,7 +50,8 @@ def _classes() -> dict[str, type]:
 
 
 def save_pipeline(fitted: pipeline.Pipeline, folder: Path, provenance: dict[str, Any]) -> None:
-    """Writes both files. `provenance` (plain values) is kept as given: cohort, feature source, segmenter."""
+    """Writes both files, for their owner alone: scalings and forests hold values and survival times of training
+    patients, without ids. `provenance` (plain values) is kept as given: cohort, feature source, segmenter."""
     arrays: dict[str, np.ndarray] = {}
     structure = _plain(fitted, arrays, {})
     content = save(arrays)
@@ -59,8 +60,9 @@ def save_pipeline(fitted: pipeline.Pipeline, folder: Path, provenance: dict[str,
         "provenance": provenance, "pipeline": structure,
     }  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
-    atomic_write(folder / ARRAYS, content)
-    atomic_write(folder / STRUCTURE, json.dumps(told, indent=1).encode())
+    for name, data in ((ARRAYS, content), (STRUCTURE, json.dumps(told, indent=1).encode())):
+        atomic_write(folder / name, data)
+        (folder / name).chmod(0o600)  # values of training patients, without ids
 
 
 def load_pipeline(folder: str | Path) -> tuple[pipeline.Pipeline, dict[str, Any]]:

@@ -31,6 +31,7 @@ def test_every_configuration_predicts_the_same_bits_after_a_round_trip(endpoint,
     _, _, pipeline = fitted(endpoint)
     save_pipeline(pipeline, tmp_path, {"cohort": "drawn"})
     again, provenance = load_pipeline(tmp_path)
+    assert all(path.stat().st_mode & 0o077 == 0 for path in tmp_path.iterdir())
     assert provenance == {"cohort": "drawn"} and again.endpoint == endpoint
     others, values = cohort(30, seed=9)
     new = [NewRows(others.clinical, values, others.sites) for _ in range(2)]
