@@ -115,8 +115,16 @@ def _compose_and_run() -> None:
     from glioma_os.stages.checks import check_types, check_values
     from glioma_os.training.processes import die_with_parent, exit_on_signals
 
+    failures: list[GliomaError] = []
+
     @hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")
     def app(cfg: DictConfig) -> None:
+        try:
+            job(cfg)
+        except GliomaError as error:
+            failures.append(error)  # raised again below: Hydra would print the whole command line before it
+
+    def job(cfg: DictConfig) -> None:
         if cfg.paths.job:
             die_with_parent()
         words = list(HydraConfig.get().overrides.task)
@@ -130,6 +138,8 @@ def _compose_and_run() -> None:
 
     exit_on_signals()
     app()
+    if failures:
+        raise failures[0]
 
 
 def _exit_code(run: Callable[[], None], multirun: bool) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm
 
+from glioma_os.errors import DataError
 from glioma_os.fusion.rows import CLINICAL_VARIABLES, Rows, column_places
 from glioma_os.records import Array
 
@@ -54,7 +55,17 @@ def usable_here(rows: Rows, variables: Sequence[str]) -> tuple[tuple[str, ...], 
         if name == "age" or (len(known) and np.ptp(known, axis=0).any()):
             continue
         dropped[name] = "the same in every patient" if len(known) else "not recorded"
-    return tuple(name for name in variables if name not in dropped), dropped
+    return _some(tuple(name for name in variables if name not in dropped), dropped), dropped
+
+
+def _some(kept: tuple[str, ...], dropped: dict[str, str]) -> tuple[str, ...]:
+    """`kept`; none is a DataError that says why."""
+    if not kept:
+        reasons = ", ".join(f"{name} ({reason})" for name, reason in dropped.items())
+        raise DataError(
+            "validation.clinical", f"no usable variable found: {reasons}", "Add age or another recorded variable"
+        )
+    return kept
 
 
 def usable_there(
@@ -76,7 +87,7 @@ def usable_there(
             dropped[own.variable] = f"recorded in {share:.0%} of the {where} patients"
         elif own.rarer < FEWEST_OF_LEVEL:
             dropped[own.variable] = f"nearly constant in training ({own.rarer:.0%} in the rarer level)"
-    kept = tuple(name for name in kept if name not in dropped)
+    kept = _some(tuple(name for name in kept if name not in dropped), dropped)
     return kept, dropped, [text for name in kept for text in _drift_of(train, test, name)]
 
 

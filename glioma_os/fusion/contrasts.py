@@ -35,7 +35,7 @@ def reference_row(key: Key, keys: Collection[Key], age: Key) -> Key | None:
         if not clinical:
             return age
         return (head if head in clinical else clinical[0]), CLINICAL
-    return age if block == CLINICAL and key != age else None
+    return None
 
 
 def verdict(low: float, high: float) -> str:

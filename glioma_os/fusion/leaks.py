@@ -13,6 +13,7 @@ from scipy.stats import chi2, rankdata
 from scipy.stats import t as student
 
 from glioma_os.records import Array
+from glioma_os.survival.concordance import weighted_concordance
 from glioma_os.survival.curves import log_rank_scores
 
 NO_NAME = re.compile(r"(unnamed: \d+(_level_\d+)?)?", re.IGNORECASE)  # what pandas calls a column without a header
@@ -25,6 +26,7 @@ RELATED_Z, RELATED_SHARE = 1.645, 0.9  # nearly all of them are related to the o
 MOST_COMMON = 0.05  # … their mean correlation, beyond what the outcome explains, is no more than this …
 EVEN_P = 1e-3  # … and they are so equally strongly
 ONE_YEAR_DAYS = 365.0
+IMPLAUSIBLE_C, MIN_JUDGED = 0.75, 30  # of a single column; patients from which it is judged
 
 
 @dataclass(frozen=True)
@@ -166,16 +168,40 @@ def suspected_selection(names: Sequence[str], values: Array, time: Array, event:
         return None
     shown = np.asarray(values[:, kept], float)
     filled = np.where(np.isfinite(shown), shown, np.nanmedian(np.where(np.isfinite(shown), shown, np.nan), axis=0))
-    for columns in (_standardized(filled), _standardized(rankdata(filled, axis=0))):
-        for target in _targets(time, event):
-            z = columns.T @ _standardized(target) / np.sqrt(len(time))
-            if _too_even(columns, z):
-                reason = (
-                    f"{np.mean(np.abs(z) > RELATED_Z):.0%} of {len(kept)} nearly uncorrelated columns are related to "
-                    f"survival (p < .1) and equally strongly (sd of |z| {np.abs(z).std(ddof=1):.2f} → about 1 expected)"
-                )
-                return Suspicion(tuple(names), reason)
+    deaths = np.asarray(event, bool)
+    for used in (np.ones(len(time), bool), deaths):  # a selection may have been made among the deaths alone
+        if used.sum() < MIN_ROWS or (used is deaths and deaths.all()):
+            continue
+        for columns in (_standardized(filled[used]), _standardized(rankdata(filled[used], axis=0))):
+            for target in _targets(time[used], deaths[used]):
+                z = columns.T @ _standardized(target) / np.sqrt(used.sum())
+                if _too_even(columns, z):
+                    reason = (
+                        f"{np.mean(np.abs(z) > RELATED_Z):.0%} of {len(kept)} nearly uncorrelated columns are related "
+                        "to survival (p < .1) and equally strongly "
+                        f"(sd of |z| {np.abs(z).std(ddof=1):.2f} → about 1 expected)"
+                    )
+                    return Suspicion(tuple(names), reason)
     return None
+
+
+def implausible_columns(names: Sequence[str], values: Array, time: Array, event: Array) -> Suspicion | None:
+    """Columns that alone rank survival better than anything known of glioma does: C of .75 or more either way (age
+    alone has about .63). Missing values are left out; a column recorded in fewer than 30 patients is not judged."""
+    found = []
+    for place, name in enumerate(names):
+        known = np.isfinite(values[:, place])
+        if known.sum() < MIN_JUDGED or not np.asarray(event, bool)[known].any():
+            continue
+        column = np.asarray(values[known, place], float)
+        ones = np.ones((1, int(known.sum())))
+        c = float(weighted_concordance(time[known], np.asarray(event, bool)[known], column, ones)[0])
+        if max(c, 1 - c) >= IMPLAUSIBLE_C:
+            found.append((name, max(c, 1 - c)))
+    if not found:
+        return None
+    shown = ", ".join(f"{name!r} alone has C {c:.2f}" for name, c in found[:5])
+    return Suspicion(tuple(name for name, _ in found), f"{shown}: no single feature of glioma is known to rank so well")
 
 
 def _nearly_independent(values: Array) -> list[int]:

@@ -20,9 +20,9 @@ from glioma_os.survival.endpoints import Endpoint
 class Configuration:
     """A head on a block of inputs, with its predictions.
 
-    `chosen` is the candidate of each split, `settings_tried` how many there were, `columns` the most input columns of
-    any split, `patients_per_parameter` the training patients per column in the scarcest split (inf where nothing is
-    fitted), `feature_weights` the ensemble's weight of the features in each split, empty for other rows.
+    `chosen` is the candidate of each split, `settings_tried` how many there were, `columns` the most candidate input
+    columns of any split, `patients_per_parameter` the training patients per column in the scarcest split (inf where
+    nothing is fitted), `feature_weights` the ensemble's weight of the features in each split, empty for other rows.
     """
 
     head: str
@@ -112,9 +112,11 @@ def configurations_of(
 
 
 def _columns(row: FittedRow) -> int:
-    """Input columns that a row's model reads; of an ensemble the widest member's."""
+    """Candidate input columns of a row, with the most components that its search knew; of an ensemble the widest
+    member's."""
     if isinstance(row, HeadRow):
-        return row.inputs.kept
+        n, components = row.candidate.n_components, row.inputs.preprocessor.components
+        return row.inputs.kept + (0 if n is None else components - min(n, components))
     if isinstance(row, SelectedRow):
         return _columns(row.chosen)
     if isinstance(row, EnsembleRow):

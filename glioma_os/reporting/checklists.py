@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 OPEN = "— to be filled by the authors"
@@ -89,20 +90,26 @@ CLAIM = (
 )
 
 
-def known_facts(summary: dict[str, Any], headline: str, channels: str, version: str) -> dict[str, str]:
-    """Fact name → sentence, from a survival run's summary. What the summary does not prove is `UNKNOWN`."""
+def known_facts(
+    summary: dict[str, Any], headline: str, channels: str, version: str, shown: Collection[str] = ()
+) -> dict[str, str]:
+    """Fact name → sentence, from a survival run's summary. What the summary does not prove is `UNKNOWN`.
+
+    `shown`: the statistical checks that the report holds: `Sample size`, `Calibration`, `decision`.
+    """
     v = summary["validation"]
     left = ", ".join(f"{n} {reason}" for reason, n in summary["excluded"].items()) or "nobody left out"
     counts = f"{summary['patients']} patients, {summary['deaths']} deaths"
+    features = "Feature values: median of the training fold. " if summary.get("feature_source") == "csv" else ""
     same_cohort = "None: development and evaluation data are folds of the same cohort"
     return {
         "purpose": "Research on overall survival in glioma; not for diagnosis, prognosis or treatment decisions",
         "objective": "Development with internal validation (nested cross-validation)",
         "eligibility": f"{summary['cases_read']} cases read; {left}",
         "sample_size": counts + (
-            "; Riley's sample-size criteria are in the report" if summary.get("patients_per_parameter") else ""
+            "; Riley's sample-size criteria are in the report" if "Sample size" in shown else ""
         ),
-        "missing": "Clinical values: median of the training fold and a missingness indicator",
+        "missing": f"{features}Clinical values: median of the training fold and a missingness indicator",
         "building": f"{summary['configurations']} configurations; {summary['settings_tried']} hyperparameter settings "
                     f"compared in {v['inner_folds']} inner folds",
         "updating": "None after evaluation",
@@ -111,19 +118,19 @@ def known_facts(summary: dict[str, Any], headline: str, channels: str, version: 
         "code": f"glioma_os {version}, Apache-2.0; the commit, where known, is in provenance.json",
         "flow": f"{summary['cases_read']} read → {summary['patients']} analysed ({left})",
         "performance": headline,
-        **_of_endpoint(summary, counts), **_of_inputs(summary, channels), **_of_clusters(summary),
+        **_of_endpoint(summary, counts, shown), **_of_inputs(summary, channels), **_of_clusters(summary),
         **_of_pipeline(summary), **_of_intervals(summary),
     }  # fmt: skip
 
 
-def _of_endpoint(summary: dict[str, Any], counts: str) -> dict[str, str]:
+def _of_endpoint(summary: dict[str, Any], counts: str, shown: Collection[str]) -> dict[str, str]:
     """Outcome, output, class imbalance, counts and measures: what depends on the kind of endpoint."""
     v, e = summary["validation"], summary["endpoint"]
     days = f"predicted survival at {v['horizons_days']} days" if v.get("horizons_days") else ""
     shared = f"{v['replicates']} patient bootstrap replicates; {summary.get('contrast') or 'differences to age alone'}"
+    judged = (", calibration" if "Calibration" in shown else "") + (", net benefit" if "decision" in shown else "")
     by_day = ", dynamic AUC, integrated Brier score" if days else ""
     if e["kind"] == "time":
-        judged = ", calibration, net benefit" if days else ""
         return {
             "outcome": f"Overall survival in days; endpoint {e['name']} (time to death)",
             "output": ", ".join(filter(None, ("Risk (higher = worse)", days))),
@@ -132,14 +139,21 @@ def _of_endpoint(summary: dict[str, Any], counts: str) -> dict[str, str]:
             "measures": f"Harrell's and Uno's C{by_day}{judged}; {shared}",
         }
     cuts = e.get("cuts_days") or e.get("quantiles")
-    judged = ", calibration, net benefit" if len(cuts) == 1 else ""
     return {
-        "outcome": f"Overall survival in days; endpoint {e['name']} (classes cut at {cuts})",
+        "outcome": f"Overall survival in days; endpoint {e['name']} (classes cut at {_cuts(summary, cuts)})",
         "output": ", ".join(filter(None, ("Risk (higher = worse), class probabilities", days))),
         "imbalance": "Folds are stratified; classes are not resampled",
         "counts": f"{counts}; class not evaluable in {summary['undetermined']:g} (censored before the cut)",
         "measures": f"AUC, F1, accuracy, Brier score, Harrell's and Uno's C{by_day}{judged}; {shared}",
     }
+
+
+def _cuts(summary: dict[str, Any], cuts: list[float]) -> str:
+    """Days; for quantiles also the days that they came to."""
+    if summary["endpoint"].get("cuts_days"):
+        return f"{cuts} days"
+    days = summary.get("median_cuts_days")
+    return f"the training folds' quantiles {cuts}" + (f", in the median {days} days" if days else "")
 
 
 def _of_inputs(summary: dict[str, Any], channels: str) -> dict[str, str]:
@@ -157,7 +171,7 @@ def _of_inputs(summary: dict[str, Any], channels: str) -> dict[str, str]:
     return {
         "source": f"Cohort {summary['cohort']}" + (f", sequences {channels}" if latents else ""),
         "predictors": f"Clinical: {clinical}" + (f" (not used: {dropped})" if dropped else "")
-                      + f". Image features: {features}",
+                      + f". Features: {features}",
         "preparation": "Volumes are checked for geometry, finite voxels and labels, cropped to the brain and z-scored "
                        "inside it" if latents else UNKNOWN,
         "measurement": "Image features are pooled latents of the segmenter's encoder, computed from the images alone; "
@@ -204,9 +218,10 @@ def _of_pipeline(summary: dict[str, Any]) -> dict[str, str]:
 
 def _of_intervals(summary: dict[str, Any]) -> dict[str, str]:
     target, seen = summary.get("interval_target"), summary.get("seen_by_pretraining")
-    parts = [f"Intervals: {target}"] if target else []
+    parts = ["One cohort; intervals are not corrected for the number of configurations, settings and endpoints"]
+    parts += [f"they cover the {target}"] if target else []
     parts += [f"pre-training saw the images of {seen} of these patients"] if seen else []
-    return {"limitations": "; ".join(parts) or UNKNOWN}
+    return {"limitations": "; ".join(parts)}
 
 
 def filled(items: tuple[Item, ...], facts: dict[str, str]) -> list[tuple[str, str, str]]:

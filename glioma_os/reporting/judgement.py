@@ -107,7 +107,8 @@ def _of_two_classes(
 def _of_times(frame: pd.DataFrame, ours: pd.DataFrame, best: Score, parameters: int | None) -> list[tuple[str, str]]:
     days = horizon_of(ours)
     if days is None:
-        return []
+        reason = "not estimated: no horizon of validation.horizons_days lies within the bulk of the follow-up"
+        return [("Calibration", reason), ("Sample size", reason)]
     time, event = ours["time_days"].to_numpy(float), ours["event"].to_numpy() > 0.5
     risk = 1 - ours[f"alive_{days:g}"].to_numpy(float)
     try:

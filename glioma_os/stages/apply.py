@@ -18,6 +18,7 @@ from glioma_os.fusion.storage import ARRAYS, load_pipeline
 from glioma_os.records import Case, FeatureTable
 from glioma_os.reporting.result_files import PREDICTIONS, csv_bytes
 from glioma_os.stages.external_latents import external_segmenter
+from glioma_os.stages.fitted import patient_digest
 from glioma_os.stages.latents import extract, seen_patients
 from glioma_os.stages.setting import Setting
 from glioma_os.training.progress import say
@@ -48,7 +49,13 @@ def apply(setting: Setting) -> Run:
             header, rows = predictions_of(pipeline, new, cases, np.asarray(told["horizons_days"], float))
             atomic_write(run.path(PREDICTIONS), f"# {NOTICE}\n".encode() + csv_bytes(header, rows))
             run.path(PREDICTIONS).chmod(0o600)  # rows of patients
-            run.write_json("summary.json", {"notice": NOTICE, "cases": len(cases), "pipeline": told})
+            trained = set(told.pop("patient_digests", ()))
+            own = {case.patient_id for case in cases}
+            run.write_json("summary.json", {
+                "notice": NOTICE, "cases": len(cases), "pipeline": told,
+                "in_training": sum(patient_digest(patient) in trained for patient in own),
+                "columns_ignored": 0 if table is None else len(table.names) - len(pipeline.feature_names),
+            })  # fmt: skip
             run.write_json("provenance.json", provenance())
     return run
 
@@ -120,5 +127,10 @@ def main(cfg: DictConfig) -> dict[str, Path]:
     fitted = told["pipeline"]
     say(f"{told['cases']} cases of {setting.cohort().name} predicted by a pipeline fitted on {fitted['cohort']} "
         f"({fitted['patients']} patients)")  # fmt: skip
+    if told["in_training"]:
+        say(f"Warning: {told['in_training']} of these patients were in the pipeline's training data: for them the "
+            "predictions are not out of sample")  # fmt: skip
+    if told["columns_ignored"]:
+        say(f"{told['columns_ignored']} feature columns that the pipeline does not use were ignored")
     say(f"{run.path(PREDICTIONS)}")
     return {setting.name: run.folder}

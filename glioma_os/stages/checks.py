@@ -28,7 +28,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 LEAST = {
     "seed": 0,
     "validation.inner_folds": 2,
-    "validation.replicates": 1,
+    "validation.replicates": 20,
     "null_runs.runs": 1,
     "validation.instability": 0,
 }

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from glioma_os.cohorts.cohort import Cohort
 from glioma_os.data.features import encoder_patients, read_feature_csv
 from glioma_os.errors import DataError
-from glioma_os.fusion.leaks import Finding, Suspicion, leaking_columns, suspected_selection
+from glioma_os.fusion.leaks import Finding, Suspicion, implausible_columns, leaking_columns, suspected_selection
 from glioma_os.records import Case, FeatureTable
 from glioma_os.stages.build import plain
 from glioma_os.training.progress import say
@@ -42,7 +42,8 @@ def inspect(table: FeatureTable, cases: Sequence[Case]) -> tuple[list[Finding], 
     time = np.array([case.outcome.time_days for case in known if case.outcome], float)
     event = np.array([case.outcome.event for case in known if case.outcome], bool)
     found = leaking_columns(table.names, values, time, event, table.provenance.get("row_number_columns", ()))
-    return found, suspected_selection(table.names, values, time, event)
+    suspicion = implausible_columns(table.names, values, time, event)
+    return found, suspicion or suspected_selection(table.names, values, time, event)
 
 
 def checked(table: FeatureTable, studies: Iterable[Sequence[Case]], dropped: Sequence[str] = ()) -> FeatureTable:
@@ -59,8 +60,8 @@ def checked(table: FeatureTable, studies: Iterable[Sequence[Case]], dropped: Seq
         suspicion = suspicion or suspected
     if suspicion is None:
         return table
-    say(f"Warning: features selected by the outcome of all patients are suspected: {suspicion.reason}. Select inside "
-        "the folds, or on other patients")  # fmt: skip
+    say(f"Warning: a leak from the outcome into the features is suspected: {suspicion.reason}. Check how the columns "
+        "were made; select columns inside the folds, or on other patients")  # fmt: skip
     stored = {"columns": list(suspicion.columns), "reason": suspicion.reason}
     return replace(table, provenance=table.provenance | {"suspected_columns": stored})
 

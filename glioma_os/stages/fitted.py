@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -64,18 +65,25 @@ def store(
         rows, variables, table, list(setting.heads.values()), setting.endpoint, int(options.inner_folds),
         preparation(setting), int(setting.cfg.seed),
     )  # fmt: skip
-    save_pipeline(fitted, run.path(PIPELINE), pipeline_provenance(setting, rows, variables, table))
+    told = pipeline_provenance(setting, setting.cohort().name, rows, variables, table)
+    save_pipeline(fitted, run.path(PIPELINE), told)
     return f"{PIPELINE}/{ARRAYS}"
 
 
+def patient_digest(patient_id: str) -> str:
+    """Tells whether a patient took part in a fit, without naming anybody."""
+    return hashlib.sha256(f"glioma_os pipeline {patient_id}".encode()).hexdigest()[:16]
+
+
 def pipeline_provenance(
-    setting: Setting, rows: Rows, variables: tuple[str, ...], table: FeatureTable | None
+    setting: Setting, cohort: str, rows: Rows, variables: tuple[str, ...], table: FeatureTable | None
 ) -> dict[str, Any]:
     """What a stored pipeline says of itself: its cohort, endpoint, inputs, and the segmenter of its features."""
     return {
-        "cohort": setting.cohort().name, "patients": len(set(rows.patient_ids)), "deaths": int(rows.event.sum()),
+        "cohort": cohort, "patients": len(set(rows.patient_ids)), "deaths": int(rows.event.sum()),
         "endpoint": plain(setting.cfg.endpoint), "clinical": list(variables), "features": setting.cfg.features.kind,
         "feature_names": [] if table is None else list(table.names),
         "segmenter": None if table is None else table.provenance.get("segmenter"),
+        "patient_digests": sorted(patient_digest(patient) for patient in set(rows.patient_ids)),
         "horizons_days": plain(setting.cfg.validation.horizons_days), "seed": int(setting.cfg.seed),
     }  # fmt: skip

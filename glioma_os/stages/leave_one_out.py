@@ -22,8 +22,11 @@ from glioma_os.training.run import Run
 RECIPE = 1  # raise when a change alters the summary
 
 
-def leave_one_cohort_out(setting: Setting, validate: Callable[[Setting, Sequence[str], str], Run]) -> dict[str, Path]:
-    """Runs every cohort of `cohorts` as the test cohort once, and writes and prints the random-effects summary."""
+def leave_one_cohort_out(
+    setting: Setting, validate: Callable[[Setting, Sequence[str], str], Run], describe: Callable[[Run], None]
+) -> dict[str, Path]:
+    """Runs every cohort of `cohorts` as the test cohort once, says its headline and warnings by `describe`, and writes
+    and prints the random-effects summary."""
     names = list(plain(setting.cfg.cohorts))
     if len(names) < 2:
         raise ConfigError("train", f"{names} found → two or more cohorts expected", "Set train=[a,b,c]")
@@ -32,6 +35,7 @@ def leave_one_cohort_out(setting: Setting, validate: Callable[[Setting, Sequence
         say(f"── {name} held out")
         runs[name] = validate(setting, [f"cohorts.{other}" for other in names if other != name], f"cohorts.{name}")
         lead, age = _rows(runs[name])
+        describe(runs[name])
         say(f"{METRIC_NAMES[lead.metric]} {lead.value:.3f} {bracket(lead.low, lead.high)}, age alone {age.value:.3f} "
             f"{bracket(age.low, age.high)}, n = {lead.n}")  # fmt: skip
     summary = setting.run("leave_one_out", {"recipe": RECIPE, "runs": {name: run.id for name, run in runs.items()}})
@@ -57,17 +61,19 @@ def _rows(run: Run) -> tuple[Any, Any]:
 def _summary(lines: Sequence[Any]) -> dict[str, Any]:
     values, low, high = (np.array([getattr(line, name) for line in lines]) for name in ("value", "low", "high"))
     found = pooled_probability(values, low, high)
-    return {"head": lines[0].head, "block": lines[0].block, "metric": lines[0].metric, **found._asdict()}
+    rows = list(dict.fromkeys(f"{HEAD_NAMES.get(line.head, line.head)}, {line.block}" for line in lines))
+    return {"rows": rows, "cohorts": len(lines), "metric": lines[0].metric, **found._asdict()}
 
 
 def _sentence(row: str, v: dict[str, Any]) -> str:
-    title = "Age alone" if row == "age" else f"Leading model ({HEAD_NAMES.get(v['head'], v['head'])}, {v['block']})"
+    title = "Age alone" if row == "age" else f"Leading model of each cohort ({'; '.join(v['rows'])})"
     ahead = (
         f"95 % prediction interval for a further cohort {bracket(v['prediction_low'], v['prediction_high'])}"
         if v["prediction_low"] == v["prediction_low"]
         else "two cohorts give no prediction interval"
     )
+    few = "; so few cohorts say little of their spread" if v["cohorts"] < 5 else ""
     return (
-        f"{title}: {METRIC_NAMES[v['metric']]} {v['mean']:.3f} {bracket(v['low'], v['high'])} over cohorts "
-        f"(random effects, Hartung–Knapp); {ahead}"
+        f"{title}: {METRIC_NAMES[v['metric']]} {v['mean']:.3f} {bracket(v['low'], v['high'])} over {v['cohorts']} "
+        f"cohorts (random effects, Hartung–Knapp); {ahead}{few}"
     )

@@ -65,8 +65,8 @@ def _overlays(segmenters: list[Segmenter]) -> list[tuple[str, str]]:
     return out[:OVERLAYS]
 
 
-def setting_page(setting: Setting, run: Run) -> tuple[SettingPage, list[ComparisonRow]]:
-    """Everything the report shows of one setting, from its runs."""
+def setting_page(setting: Setting, run: Run) -> tuple[SettingPage, list[ComparisonRow], dict[str, str]]:
+    """Everything the report shows of one setting, from its runs; the facts are those of its checklists."""
     scores, summary = read_scores(run.path(SCORES)), run.read_json("summary.json")
     age, names, best = summary["age"], InputNames.of(summary), lead_score(scores)
     metrics, rows = score_rows(scores, age, best, names)
@@ -82,21 +82,25 @@ def setting_page(setting: Setting, run: Run) -> tuple[SettingPage, list[Comparis
     flow += [("patients analysed", summary["patients"]), ("deaths", summary["deaths"])]
     dice, text, overlays, groups = _segmentation(setting)
     drawn, stability = _instability(run)
+    figured = survival_figures(frame, scores, best, age, names)
+    checked = judgement(frame, best, age, parameters=summary["columns"].get(f"{best.head} {best.block}"))
+    told = {term for term, text in checked if not text.startswith("not estima")} | set(figured)
+    answers = _facts_of(setting, run, told)
     page = SettingPage(
         name=setting.name,
         subtitle=f"{summary['cohort']}; {', '.join(setting.channels)}" if dice or overlays else summary["cohort"],
         headline=headline(best, age, summary), flow=flow, metrics=metrics, scores=rows,
         facts=facts(summary, best, exposure), groups=groups,
-        figures=[*survival_figures(frame, scores, best, age, names).values(), *drawn],
+        figures=[*figured.values(), *drawn],
         forest=figures.forest(lines, "Every configuration", METRIC_NAMES[metrics[0]], 0.5),
         dice=dice, dice_text=text, overlays=overlays, warnings=warnings(summary, best),
         judgement=[
-            *judgement(frame, best, age, parameters=summary["columns"].get(f"{best.head} {best.block}")),
+            *checked,
             ("Prediction instability", stability),
         ],
-        subgroups=subgroup_rows(_subgroups(run, best)), checklist=filled(TRIPOD_AI, _facts_of(setting, run)),
+        subgroups=subgroup_rows(_subgroups(run, best)), checklist=filled(TRIPOD_AI, answers),
     )  # fmt: skip
-    return page, comparison_rows(setting.name, scores, age)
+    return page, comparison_rows(setting.name, scores, age), answers
 
 
 def _instability(run: Run) -> tuple[list[str], str]:
@@ -117,12 +121,12 @@ def _subgroups(run: Run, shown: Score) -> list[dict[str, str]]:
         return [row for row in csv.DictReader(file) if (row["head"], row["block"]) == (shown.head, shown.block)]
 
 
-def _facts_of(setting: Setting, run: Run) -> dict[str, str]:
-    """What the checklists and the model card are filled with."""
+def _facts_of(setting: Setting, run: Run, shown: set[str]) -> dict[str, str]:
+    """What the checklists and the model card are filled with; `shown`: the checks that the page holds."""
     summary, scores = run.read_json("summary.json"), read_scores(run.path(SCORES))
-    shown = lead_score(scores)
+    lead = lead_score(scores)
     channels = ", ".join(setting.channels) if setting.cfg.features.kind == "latents" else "none read"
-    return known_facts(summary, headline(shown, summary["age"], summary), channels, __version__)
+    return known_facts(summary, headline(lead, summary["age"], summary), channels, __version__, shown)
 
 
 def _segmentation(setting: Setting) -> tuple[str, str, list[tuple[str, str]], list[tuple[str, int, float, str]]]:
@@ -158,14 +162,17 @@ def build_report(cfg: DictConfig, settings: list[Setting], runs: dict[str, Run],
     """Writes report.html into the study's run."""
     pages, comparison = [], []
     for setting in settings:
-        page, rows = setting_page(setting, runs[setting.name])
+        page, rows, answers = setting_page(setting, runs[setting.name])
+        checklist, card = checklist_text(setting.name, answers), model_card(setting.name, answers, NOTICE)
+        atomic_write(study.path(f"checklist_{setting.name}.md"), checklist.encode())
+        atomic_write(study.path(f"model_card_{setting.name}.md"), card.encode())
         pages.append(page)
         comparison += rows
     first = runs[settings[0].name].read_json("provenance.json")
     synthetic = "synthetic" in settings[0].cohort().name
     lead = (
-        f"{len(pages)} setting{'s' * (len(pages) > 1)}: {WAYS[settings[0].cfg.features.kind]}. Every number is out of "
-        "fold, with its 95 % interval and an age-only baseline."
+        f"{len(pages)} setting{'s' * (len(pages) > 1)}: {WAYS[settings[0].cfg.features.kind]}. Predictions are out of "
+        "fold; performance has 95 % intervals and an age-only baseline."
     )
     if len(pages) > 1:
         lead += f" Intervals are not corrected for the comparison of {len(pages)} settings."
@@ -182,11 +189,6 @@ def build_report(cfg: DictConfig, settings: list[Setting], runs: dict[str, Run],
     ]  # fmt: skip
     created = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
     path = study.path("report.html")
-    for setting in settings:
-        facts_of = _facts_of(setting, runs[setting.name])
-        checklist, card = checklist_text(setting.name, facts_of), model_card(setting.name, facts_of, NOTICE)
-        atomic_write(study.path(f"checklist_{setting.name}.md"), checklist.encode())
-        atomic_write(study.path(f"model_card_{setting.name}.md"), card.encode())
     write_report(path, render(f"Survival study: {cfg.name}", lead, comparison, pages, provenance, created))
     return path
 

@@ -188,6 +188,12 @@ class Setting:
     def eligible(self, cohort: Cohort) -> tuple[list[Case], dict[str, int]]:
         """The same of any cohort."""
         wanted = plain(self.cfg.eligibility)["resection"]
+        unknown = [word for word in wanted or () if word not in set(Extent)]
+        if unknown:
+            raise ConfigError(
+                "eligibility.resection", f"{unknown[0]!r} found → some of {', '.join(Extent)} expected",
+                "Correct the value",
+            )  # fmt: skip
         extents = None if wanted is None else {Extent(word) for word in wanted}
         dropping = self.cfg.features.kind == "csv" and self.cfg.features.lacking == "drop"
         featured = set(self.feature_file.case_ids) if dropping else set()
@@ -206,8 +212,9 @@ class Setting:
             else:
                 kept.append(case)
         if not kept:
+            told = ", ".join(f"{count} {reason}" for reason, count in reasons.items()) or "no case at all"
             raise DataError(
-                f"cohort {cohort.name}", f"no eligible patient found ({dict(reasons)})", "Check the table and the ids"
+                f"cohort {cohort.name}", f"no eligible patient found ({told})", "Check the table and the ids"
             )
         return kept, dict(reasons)
 

@@ -32,7 +32,8 @@ def main(cfg: DictConfig) -> dict[str, Path]:
         if todo:
             done = {}
             for setting in settings:
-                say(f"── {setting.name}: {setting.cohort().name}, {', '.join(setting.channels)}")
+                images = f", {', '.join(setting.channels)}" if setting.cfg.features.kind == "latents" else ""
+                say(f"── {setting.name}: {setting.cohort().name}{images}")
                 done[setting.name] = survive(setting)
             for setting in settings:
                 scores = [s for s in read_scores(done[setting.name].path(SCORES)) if s.metric in ("auc", "c_index")]

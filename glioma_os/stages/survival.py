@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from omegaconf import DictConfig
 
 from glioma_os import NOTICE
@@ -28,7 +29,15 @@ from glioma_os.reporting.result_files import (
     write_scores,
     write_subgroups,
 )
-from glioma_os.reporting.tables import InputNames, contrast, contrast_text, lead_score, shown_metrics
+from glioma_os.reporting.tables import (
+    InputNames,
+    contrast,
+    contrast_text,
+    headline,
+    lead_score,
+    shown_metrics,
+    warnings,
+)
 from glioma_os.stages.build import plain
 from glioma_os.stages.fitted import preparation, refit, store
 from glioma_os.stages.publishing import publish_survival
@@ -185,6 +194,7 @@ def _summary(
         "endpoint": plain(setting.cfg.endpoint),
         "validation": plain(setting.cfg.validation) | {"repeats": setting.repeats},
         "undetermined": result.undetermined,
+        "median_cuts_days": np.median(result.cuts, axis=0).tolist() if result.endpoint.n_classes else None,
         "seen_by_encoder": result.seen_by_encoder,
         "encoder_patients": told if features else None,
         "suspected_columns": provenance_of.get("suspected_columns"),
@@ -235,5 +245,10 @@ def main(cfg: DictConfig) -> dict[str, Path]:
         f"{summary['cohort']}, {cfg.endpoint.name}: {summary['patients']} patients, {summary['deaths']} deaths, "
         f"class not evaluable in {summary['undetermined']:g}; out of fold, 95 % patient bootstrap",
     )
+    scores = read_scores(run.path(SCORES))
+    lead = lead_score(scores)
+    say(headline(lead, summary["age"], summary))
+    for text in warnings(summary, lead):
+        say(f"Warning: {text}")
     say(f"{run.folder}")
     return {setting.name: run.folder}

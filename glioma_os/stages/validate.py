@@ -8,12 +8,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from omegaconf import DictConfig
 
 from glioma_os import NOTICE
-from glioma_os.cohorts.overlap import shared_patients
+from glioma_os.cohorts.overlap import shared_patients, suspected_patients
 from glioma_os.data.features import with_rows_for
-from glioma_os.errors import ConfigError
+from glioma_os.errors import ConfigError, DataError
 from glioma_os.fusion.clinical import usable_there
 from glioma_os.fusion.drift import drift
 from glioma_os.fusion.results import Configuration, Truth
@@ -51,18 +52,27 @@ CALIBRATION = "calibration.csv"
 RECIPE = 7  # raise when a change alters the predictions or the scores
 
 
-def _sides(setting: Setting, train: Sequence[str], test: str) -> tuple[list[Case], list[Case], int, dict[str, int]]:
-    """Training cases without those that the test cohort holds too, test cases, how many that were, and exclusions."""
+def _sides(setting: Setting, train: Sequence[str], test: str) -> tuple[list[Case], list[Case], dict[str, Any]]:
+    """Training cases without those that the test cohort holds too, test cases, and what is told of both."""
     other = setting.cohort(test)
     others, reasons = setting.eligible(other)
     known: list[Case] = []
-    left_out = 0
+    told: dict[str, Any] = {"shared_left_out": 0, "suspected_shared": 0, "suspected_by_chance": 0.0}
     for key in train:
         own = setting.cohort(key)
-        shared = {pair.own for pair in shared_patients(own, other, bool(setting.cfg.audit.voxels), track)}
-        left_out += len(shared)
+        certain = shared_patients(own, other, bool(setting.cfg.audit.voxels), track)
+        suspected, by_chance = suspected_patients(own, other, certain)
+        shared = {pair.own for pair in certain}
+        told["shared_left_out"] += len(shared)
+        told["suspected_shared"] += len(suspected)
+        told["suspected_by_chance"] = round(told["suspected_by_chance"] + by_chance, 1)
         known += [case for case in setting.eligible(own)[0] if case.patient_id not in shared]
-    return known, others, left_out, reasons
+    if not known:
+        raise DataError(
+            "train", f"all {told['shared_left_out']} training patients are in {other.name} too → others expected",
+            "Name two different cohorts",
+        )  # fmt: skip
+    return known, others, told | {"test_excluded": reasons}
 
 
 def _features(setting: Setting, known: list[Case], others: list[Case], test: str) -> FeatureTable | None:
@@ -78,7 +88,7 @@ def _features(setting: Setting, known: list[Case], others: list[Case], test: str
 
 def validate(setting: Setting, train: Sequence[str] = ("cohort",), test: str = "other") -> Run:
     """scores.csv, predictions.csv, drift.csv, summary.json and the fitted pipeline, put to the test cohort."""
-    known, others, shared, excluded = _sides(setting, train, test)
+    known, others, told = _sides(setting, train, test)
     features = _features(setting, known, others, test)
     parts = {name: plain(setting.cfg[name]) for name in ("endpoint", "head", "validation", "features", "eligibility")}
     prints = [identity(setting.cohort(name)) for name in (*train, test)]
@@ -89,7 +99,6 @@ def validate(setting: Setting, train: Sequence[str] = ("cohort",), test: str = "
     )
     with run.writing() as todo:
         if todo:
-            told = {"shared_left_out": shared, "test_excluded": excluded}
             _write(setting, run, (known, others), features, told, test)
     return run
 
@@ -100,13 +109,16 @@ def _write(
 ) -> None:  # fmt: skip
     options, seed = setting.cfg.validation, int(setting.cfg.seed)
     rows, other_rows = (Rows.from_cases(cases) for cases in sides)
+    without = _without_features(features, other_rows)
     rows.and_others(other_rows)
     check_horizons(plain(options.horizons_days) or (), float(other_rows.time.max()))
     asked = clinical_variables(plain(options)["clinical"])
     variables, dropped, drifting = usable_there(rows, other_rows, asked)
     heads, how = list(setting.heads.values()), preparation(setting)
     fitted = develop_on(rows, variables, features, heads, setting.endpoint, int(options.inner_folds), how, seed)
-    save_pipeline(fitted, run.path(PIPELINE), pipeline_provenance(setting, rows, variables, features))
+    save_pipeline(
+        fitted, run.path(PIPELINE), pipeline_provenance(setting, fitted_on(sides[0]), rows, variables, features)
+    )
     result = apply_to(fitted, other_rows, features, heads, variables, how, plain(options.horizons_days))
     scores = score(result, setting.endpoint, int(options.replicates), seed, options.interval)
     write_scores(scores, run.path(SCORES))
@@ -117,7 +129,8 @@ def _write(
     atomic_write(run.path("drift.csv"), csv_bytes(list(lines[0]), [list(line.values()) for line in lines]))
     lead = lead_score(scores)
     updated = recalibrated(result.named(lead.head, lead.block), result.truth, result.horizons_days, seed)
-    seen = None if features is None else features.provenance.get("encoder_patients")
+    encoder = None if features is None else features.provenance.get("encoder_patients")
+    seen = None if encoder is None else len(set(encoder) & set(other_rows.patient_ids))
     run.write_json("summary.json", {
         "notice": NOTICE,
         "train": fitted_on(sides[0]),
@@ -133,10 +146,20 @@ def _write(
         "age": [result.age.head, result.age.block],
         "clinical_used": list(variables), "clinical_dropped": dropped, "clinical_drift": drifting,
         "feature_source": str(setting.cfg.features.kind), "leak_policy": str(options.leak_policy),
-        "seen_by_encoder": None if seen is None else 0, "patients": len(set(other_rows.patient_ids)),
+        "seen_by_encoder": seen, "without_features": without, "patients": len(set(other_rows.patient_ids)),
         "pretraining_exposed": len(_exposed(features, other_rows)), "recalibrated": updated._asdict(), **told,
     })  # fmt: skip
     run.write_json("provenance.json", provenance())
+
+
+def _without_features(features: FeatureTable | None, rows: Rows) -> int:
+    """Test cases without any feature; all of them is a DataError, since then nothing of the features is tested."""
+    if features is None:
+        return 0
+    without = int(np.isnan(features.rows(list(rows.case_ids))).all(axis=1).sum())
+    if without == len(rows.case_ids):
+        raise DataError("features", "no test patient has any feature found → some expected", "Add their features")
+    return without
 
 
 def fitted_on(cases: Sequence[Case]) -> str:
@@ -161,7 +184,7 @@ def main(cfg: DictConfig) -> dict[str, Path]:
     """Prints who was left out, how the cohorts differ, the scores, and what recalibration would give."""
     setting = Setting(cfg, cfg.setting)
     if plain(cfg.cohorts):
-        return leave_one_cohort_out(setting, validate)
+        return leave_one_cohort_out(setting, validate, describe)
     if cfg.other is None:
         raise ConfigError("test", "no second cohort found → one expected", "Set train=brats_table test=upenn")
     if cfg.features.kind == "latents" and not setting.cohort().modalities:
@@ -178,13 +201,28 @@ def main(cfg: DictConfig) -> dict[str, Path]:
         f"class not evaluable in {s['undetermined']:g}; predicted once, 95 % patient bootstrap",
     )
     lead = lead_score(scores)
-    say(headline(lead, s["age"], s))
-    for text in (*warnings(s, lead), *s["clinical_drift"]):
-        say(f"Warning: {text}")
+    describe(run)
     _say_drift(run)
     _say_calibration(run, s["recalibrated"], [[lead.head, lead.block], s["age"]])
     say(f"{run.folder}")
     return {setting.name: run.folder}
+
+
+def describe(run: Run) -> None:
+    """Prints the headline, and what a reader must know of this external validation."""
+    summary, lead = run.read_json("summary.json"), lead_score(read_scores(run.path(SCORES)))
+    say(headline(lead, summary["age"], summary))
+    texts = [*warnings(summary, lead), *summary["clinical_drift"]]
+    suspected, by_chance = summary["suspected_shared"], summary["suspected_by_chance"]
+    if suspected > by_chance:
+        texts.append(
+            f"{suspected} further pairs of training and test patients may be the same person (age within a year and "
+            f"the same days; {by_chance:g} expected by chance); they are not excluded. stage=audit lists them"
+        )
+    if summary["without_features"]:
+        texts.append(f"{summary['without_features']} test patients have no features")
+    for text in texts:
+        say(f"Warning: {text}")
 
 
 def _say_drift(run: Run) -> None:

@@ -146,6 +146,8 @@ def calibration_slope(time: Array, event: Array, risk: Array, horizon_days: floa
         return float(column @ cox_log_likelihood(column * beta, time, event).gradient)
 
     information = (gradient(slope - step) - gradient(slope + step)) / (2 * step)
+    if not information > 0:  # nearly separated: the likelihood is flat there
+        return Slope(slope / spread, float("nan"), float("nan"))
     reach = norm.ppf(0.5 + level / 2) / np.sqrt(information)
     return Slope(*(float(value) / spread for value in (slope, slope - reach, slope + reach)))
 

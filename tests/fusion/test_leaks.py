@@ -11,7 +11,13 @@ from glioma_os.cohorts.brats import BratsTableCohort
 from glioma_os.cohorts.table import TableCohort
 from glioma_os.cohorts.upenn import UpennCohort
 from glioma_os.data.features import read_feature_csv
-from glioma_os.fusion.leaks import is_row_number, leaking_columns, log_rank_scores, suspected_selection
+from glioma_os.fusion.leaks import (
+    implausible_columns,
+    is_row_number,
+    leaking_columns,
+    log_rank_scores,
+    suspected_selection,
+)
 
 REAL = Path(os.environ.get("GLIOMA_OS_REAL_DATA", Path(__file__).parents[2] / "../shared/data")) / "tables"
 real = pytest.mark.skipif(not REAL.is_dir(), reason="no real tables under GLIOMA_OS_REAL_DATA")
@@ -156,3 +162,26 @@ def test_published_radiomics_are_neither_refused_nor_suspected():
         assert suspected_selection(table.names, values, time, event) is None
         sizes.append(values.shape)
     assert sizes == [(236, 33), (228, 1728), (76, 724)]
+
+
+def test_a_selection_among_the_deaths_is_suspected():
+    rng = np.random.default_rng(0)
+    time, event = outcome(n=300)
+    noise = rng.normal(size=(300, 2000))
+    days = time[event]
+    r = np.abs(np.corrcoef(np.column_stack([days, noise[event]]).T)[0, 1:])
+    chosen = noise[:, np.argsort(-r)[:20]]
+    names = [f"n{k}" for k in range(20)]
+    assert suspected_selection(names, chosen, time, event) is not None
+
+
+def test_a_column_that_ranks_too_well_is_named_and_honest_ones_are_not():
+    rng = np.random.default_rng(1)
+    time, event = outcome(n=200)
+    noisy = np.log(time) + rng.normal(0, 0.3, 200)
+    honest = -0.5 * np.log(time) / np.log(time).std() + rng.normal(size=200)
+    values = np.column_stack([noisy, honest, rng.normal(size=200)])
+    found = implausible_columns(["copy", "honest", "noise"], values, time, event)
+    assert found.columns == ("copy",) and "'copy' alone has C 0." in found.reason
+    assert implausible_columns(["honest", "noise"], values[:, 1:], time, event) is None
+    assert implausible_columns(["copy"], noisy[:20, None], time[:20], event[:20]) is None

@@ -25,8 +25,8 @@ TABLE = {**SUMMARY, "feature_source": "csv", "seen_by_pretraining": 0}
 OF_IMAGES = ("mask", "brain", "voxel", "encoder", "latent", "segmenter", "sequences", "leak policy", "pre-training")
 
 
-def answers(summary, channels="t1c, flair"):
-    facts = known_facts(summary, "AUC .8", channels, "0.1")
+def answers(summary, shown=(), channels="t1c, flair"):
+    facts = known_facts(summary, "AUC .8", channels, "0.1", shown)
     return {number: answer for number, _, answer in filled(TRIPOD_AI, facts)}
 
 
@@ -73,7 +73,8 @@ def test_what_is_not_in_the_summary_is_not_known():
     for number in ("7", "9b", "12d", "22", "23b", "27a"):
         assert found[number] == UNKNOWN
     assert UNKNOWN in found["9a"] and "criteria" not in found["10"]
-    assert "Riley's sample-size criteria" in answers({**SUMMARY, "patients_per_parameter": {"cox fused": 4.0}})["10"]
+    assert "Riley's sample-size criteria" in answers(SUMMARY, {"Sample size"})["10"]
+    assert "criteria" not in answers({**SUMMARY, "patients_per_parameter": {"cox fused": 4.0}})["10"]
 
 
 def test_a_stored_pipeline_sites_and_clinical_columns_are_named():
@@ -83,8 +84,9 @@ def test_a_stored_pipeline_sites_and_clinical_columns_are_named():
     })  # fmt: skip
     assert "pipelines/cox" in found["22"] and "pipelines/cox" in found["27a"]
     assert found["12d"].startswith("3 sites") and "3 sites" in found["23b"]
-    assert found["9a"] == "Clinical: age, sex (not used: kps (constant)). Image features: a given feature table"
-    assert found["26"] == "Intervals: fitted models held fixed"
+    assert found["9a"] == "Clinical: age, sex (not used: kps (constant)). Features: a given feature table"
+    assert found["26"].startswith("One cohort; intervals are not corrected")
+    assert found["26"].endswith("they cover the fitted models held fixed")
     assert "no clusters" in answers({**TABLE, "sites": 1})["23b"]
     assert "folds of the same cohort" in found["16"] and found["16"] != found["12g"]
 
@@ -95,12 +97,14 @@ def test_a_time_to_event_claims_no_classes():
     assert "No classes" in found["13"] and "time to death" in found["8a"]
 
 
-def test_measures_are_those_of_the_endpoint_and_its_horizons():
-    assert "net benefit" in answers(TABLE)["12e"] and "dynamic AUC" not in answers(TABLE)["12e"]
-    three = {**TABLE, "endpoint": {"kind": "classes", "cuts_days": [300, 450], "name": "brats"}}
-    assert "net benefit" not in answers(three)["12e"]
+def test_measures_are_those_of_the_endpoint_and_of_what_the_report_shows():
+    both = {"Calibration", "decision"}
+    assert "calibration, net benefit" in answers(TABLE, both)["12e"] and "dynamic AUC" not in answers(TABLE)["12e"]
+    assert "calibration" not in answers(TABLE)["12e"] and "net benefit" not in answers(TABLE)["12e"]
     time = {**TABLE, "endpoint": {"kind": "time", "name": "os"}}
-    assert "net benefit" not in answers(time)["12e"]
     with_days = {**time, "validation": {**SUMMARY["validation"], "horizons_days": [365]}}
-    assert "net benefit" in answers(with_days)["12e"] and "[365]" in answers(with_days)["15"]
-    assert "against clinical" in answers({**TABLE, "contrast": "differences against clinical"})["12e"]
+    assert "net benefit" in answers(with_days, both)["12e"] and "[365]" in answers(with_days)["15"]
+    assert "net benefit" not in answers(with_days)["12e"]
+    quantiles = {"kind": "classes", "quantiles": [0.5], "name": "median"}
+    found = answers({**TABLE, "endpoint": quantiles, "median_cuts_days": [374.0]})
+    assert "quantiles [0.5], in the median [374.0] days" in found["8a"]

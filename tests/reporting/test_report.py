@@ -117,7 +117,9 @@ def test_facts_and_warnings_say_what_a_reviewer_asks():
     ):
         assert words in text
     assert "By exposure" in text and "5.5" in text
-    assert len(warnings(SUMMARY)) == 2 and not warnings({**SUMMARY, "patients": 200, "leak_policy": "strict"})
+    assert len(warnings(SUMMARY)) == 3 and not warnings(
+        {**SUMMARY, "patients": 200, "leak_policy": "strict", "seen_by_encoder": 0}
+    )
 
 
 def whole(svg):

@@ -58,7 +58,7 @@ def test_what_fits_passes(words):
         ("validation.interval=normal", "bca"),
         ("validation.clinical=everything", "age"),
         ("seed=-1", "0 or more"),
-        ("validation.replicates=0", "1 or more"),
+        ("validation.replicates=0", "20 or more"),
         ("validation.inner_folds=1", "2 or more"),
         ("null_runs.kind=else", "'labels', 'noise', 'features'"),
         ("null_runs.runs=0", "1 or more"),
