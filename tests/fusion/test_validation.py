@@ -8,7 +8,6 @@ from glioma_os.fusion.heads.contract import Model, OneByOne, Prediction
 from glioma_os.fusion.heads.cox import Cox
 from glioma_os.fusion.heads.logistic import Logistic
 from glioma_os.fusion.heads.mlp import MLP
-from glioma_os.fusion.instability import bootstrap_refits
 from glioma_os.fusion.preprocessing import Preparation
 from glioma_os.fusion.rows import clinical_variables
 from glioma_os.fusion.scores import point, samples_of, score
@@ -16,7 +15,6 @@ from glioma_os.fusion.validation import external_validation, nested_validation
 from glioma_os.survival.bootstrap import METRICS
 from glioma_os.survival.curves import kaplan_meier
 from glioma_os.survival.endpoints import Endpoint, classes
-from glioma_os.survival.instability import instability
 from tests.fusion.doubles import cohort, folds_of, table
 
 BINARY, OS = Endpoint("binary", cuts_days=(300,)), Endpoint("os", kind="time")
@@ -311,15 +309,3 @@ def test_progress_is_told(easy):
     told = []
     validate(*easy, progress=lambda *step: told.append(step))
     assert told == [("logistic", 0, 2), ("logistic", 1, 2)]
-
-
-def test_bootstrap_refits_keep_test_patients_apart_and_say_how_stable_predictions_are(easy):
-    rows, values = easy
-    arguments = (rows, ("age",), lambda repeat, fold: table(rows, values), [Logistic()], BINARY, folds_of(rows), 2)
-    found = bootstrap_refits(*arguments, Preparation((4,)), None, 5, 3)
-    result = validate(rows, values, heads=(Logistic(),), inner_folds=2, how=Preparation((4,)), seed=3)
-    assert np.allclose(found.original, result.named("ensemble", "fused").table.probabilities[:, 0])
-    stability = instability(found.original, found.bootstrap)
-    assert found.bootstrap.shape == (5, 150) and 0.01 < stability.average_error < 0.2
-    again = bootstrap_refits(*arguments, Preparation((4,)), None, 5, 3)
-    assert found.bootstrap.tobytes() == again.bootstrap.tobytes()
