@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from glioma_os.fusion.develop import ENSEMBLE, SELECTED
+from glioma_os.fusion.develop import ENSEMBLE
 from glioma_os.fusion.plan import AGE
 
 Key = tuple[str, str]  # head, block
@@ -41,6 +41,3 @@ def reference_row(key: Key, keys: Collection[Key], age: Key) -> Key | None:
 def verdict(low: float, high: float) -> str:
     """Whether a difference was shown: its 95 % interval lies above 0, below 0, or holds 0."""
     return "gain" if low > 0 else "loss" if high < 0 else "none shown"
-
-
-__all__ = ["CLINICAL", "FUSED", "SELECTED", "Key", "leading_row", "reference_row", "verdict"]

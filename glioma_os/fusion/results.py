@@ -144,8 +144,8 @@ class Layout:
         order = order[evaluated[row[order]]]
         return cls(planner, row[order], order)
 
-    def truth(self, weights: Sequence[Array]) -> Truth:
-        """Outcomes of the predicted rows; `weights` (all rows,) of each split's classes."""
+    def truth(self) -> Truth:
+        """Outcomes of the predicted rows."""
         rows, splits = self.planner.rows, self.planner.splits
         repeat, fold, classes, own_weights = (
             np.concatenate(parts)[self.order]
@@ -153,7 +153,7 @@ class Layout:
                 [np.full(len(split.test), split.repeat) for split in splits],
                 [np.full(len(split.test), split.fold) for split in splits],
                 [split.classes[split.test] for split in splits],
-                [own[split.test] for split, own in zip(splits, weights, strict=True)],
+                [split.weights[split.test] for split in splits],
             )
         )
         cases, patients = (tuple(ids[i] for i in self.row) for ids in (rows.case_ids, rows.patient_ids))
@@ -166,7 +166,7 @@ class Layout:
             given = [part for part in parts if part is not None]
             return np.concatenate(given)[self.order] if given else None
 
-        truth = self.truth([split.weights for split in self.planner.splits])
+        truth = self.truth()
         risk = np.concatenate([prediction.risk for prediction in predictions])[self.order]
         curves = joined([prediction.curves for prediction in predictions])
         return RiskTable(

@@ -18,7 +18,7 @@ from glioma_os.fusion.results import Layout, ValidationResult, configurations_of
 from glioma_os.fusion.rows import Rows
 from glioma_os.records import Array, FeatureTable
 from glioma_os.survival.classification import macro_auc
-from glioma_os.survival.endpoints import Endpoint, class_weights
+from glioma_os.survival.endpoints import Endpoint, class_weights, classes
 from glioma_os.survival.ipcw import supported_horizons
 
 PREPARATION = Preparation()
@@ -46,8 +46,7 @@ def nested_validation(
     splits, seen = _splits(rows, features, endpoint, folds, inner_folds, leak_policy, seed)
     planner = Planner(rows, splits, endpoint, how)
     pipelines = develop(planner, variables, heads, progress)
-    weights = [split.weights for split in splits]
-    return _result(planner, pipelines, heads, variables, np.asarray(horizons_days, float), weights, seen, leak_policy)
+    return _result(planner, pipelines, heads, variables, np.asarray(horizons_days, float), seen, leak_policy)
 
 
 def develop_on(
@@ -78,12 +77,10 @@ def apply_to(
     """
     everyone = np.arange(len(others.case_ids))
     endpoint, cuts = pipeline.endpoint, pipeline.cuts_days
-    split = replace(
-        _bare_split(others, everyone, endpoint, cuts, features), weights=_own_weights(others, endpoint, cuts)
-    )
+    split = _predicting_split(others, everyone, endpoint, cuts, features)
     planner = Planner(others, [split], endpoint, how)
     horizons = np.asarray(horizons_days, float)
-    return _result(planner, [pipeline], heads, variables, horizons, [split.weights], None, "strict")
+    return _result(planner, [pipeline], heads, variables, horizons, None, "strict")
 
 
 def external_validation(
@@ -108,14 +105,12 @@ def external_validation(
     return apply_to(pipeline, others, features, heads, variables, how, horizons_days)
 
 
-def _bare_split(rows: Rows, test: Array, endpoint: Endpoint, cuts: Array, table: FeatureTable | None) -> Split:
-    """A split that predicts only: nothing to train on."""
-    from glioma_os.survival.endpoints import classes
-
+def _predicting_split(rows: Rows, test: Array, endpoint: Endpoint, cuts: Array, table: FeatureTable | None) -> Split:
+    """A split that predicts only: nothing to train on, and weights from the rows' own censoring."""
     of_rows = classes(rows.time, rows.event, cuts)
     values = np.empty((len(rows.time), 0)) if table is None else table.rows(list(rows.case_ids))
     blocks = () if table is None else table.blocks
-    return Split(0, 0, test[:0], test, cuts, of_rows, np.ones(len(rows.time)), [], values, blocks, 0)
+    return Split(0, 0, test[:0], test, cuts, of_rows, _own_weights(rows, endpoint, cuts), [], values, blocks, 0)
 
 
 def _own_weights(rows: Rows, endpoint: Endpoint, cuts: Array) -> Array:
@@ -130,7 +125,6 @@ def _result(
     heads: Sequence[Head],
     variables: tuple[str, ...],
     horizons_days: Array,
-    weights: Sequence[Array],
     seen: int | None,
     policy: LeakPolicy,
 ) -> ValidationResult:
@@ -141,7 +135,7 @@ def _result(
     blocks = blocks_of(variables, tuple(dict.fromkeys(planner.splits[0].blocks)))
     tried = {(head.name, block.name): len(planner.candidates(head, block)) for head in heads for block in blocks}
     layout = Layout.of(planner, _evaluated(planner))
-    truth = layout.truth(weights)
+    truth = layout.truth()
     return ValidationResult(
         planner.endpoint,
         truth,
