@@ -15,6 +15,7 @@ from glioma_os.stages.segmenter import Segmenter
 from glioma_os.stages.setting import Setting
 from glioma_os.training.progress import track
 from glioma_os.volumes.atomic import atomic_write
+from glioma_os.volumes.background import without_background
 from glioma_os.volumes.conventions import coding
 from glioma_os.volumes.dice import dice
 from glioma_os.volumes.native import to_native
@@ -64,7 +65,8 @@ def score_segmenter(setting: Setting, segmenter: Segmenter, data: Any, patients:
 
 def _largest_slice(case: Case, channel: Modality, predicted: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """(3, H, W) uint8: the first channel's axial slice through most tumour, predicted and reference region bits."""
-    image = read_nifti(case.images[channel]).data.astype(np.float32)
+    source = read_nifti(case.images[channel])
+    image = without_background(source.data, source.affine, source.path).astype(np.float32)
     place = int(np.argmax((reference[1] | predicted[1]).sum((0, 1))))
     plane = image[:, :, place]
     top = np.percentile(plane[plane != 0], 99.5) if (plane != 0).any() else 1.0

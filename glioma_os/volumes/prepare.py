@@ -4,7 +4,6 @@ sd that make them exact z-scores."""
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -13,10 +12,10 @@ from scipy import ndimage
 
 from glioma_os.errors import ConfigError, DataError
 from glioma_os.records import Array, Case, Modality
+from glioma_os.volumes.checks import load_case
 from glioma_os.volumes.conventions import coding
-from glioma_os.volumes.nifti import NiftiImage, read_nifti
 
-RECIPE_VERSION = 2  # raise when a change alters what is stored
+RECIPE_VERSION = 3  # raise when a change alters what is stored
 ORIENTATION = "LPS"  # how BraTS files lie, and so what public weights have seen
 SPACING_TOLERANCE = 1e-3
 
@@ -57,16 +56,15 @@ class Prepared:
 
 
 def prepare_case(case: Case, recipe: Recipe) -> Prepared:
-    """Reads, checks and prepares one case; any fault is a DataError that names the file."""
-    images = [read_nifti(_image_path(case, Modality(name))) for name in recipe.modalities]
-    first = images[0]
-    for image in images[1:]:
-        _same_grid(first, image)
-    label = None
-    if case.label is not None and recipe.label_coding is not None:
-        source = read_nifti(case.label)
-        _same_grid(first, source)
-        regions = coding(recipe.label_coding).regions(source.data, str(case.label))
+    """Reads, checks and prepares one case; any fault that `stage=verify` calls an error is a DataError."""
+    scheme = None if recipe.label_coding is None else coding(recipe.label_coding)
+    wanted = tuple(Modality(name) for name in recipe.modalities)
+    loaded = load_case(case, scheme, wanted)
+    loaded.refuse_errors()
+    images = [loaded.images[modality] for modality in wanted]
+    first, label = images[0], None
+    if loaded.label is not None and scheme is not None:
+        regions = scheme.regions(loaded.label.data, str(case.label))
         label = (regions * np.array([1, 2, 4], np.uint8)[:, None, None, None]).sum(0, dtype=np.uint8)
     arrays = [image.data for image in images]
     arrays, label, affine = _reorient(arrays, label, first.affine)
@@ -83,30 +81,6 @@ def prepare_case(case: Case, recipe: Recipe) -> Prepared:
         mean=mean, inverse_sd=inverse_sd, affine=affine,
         native_affine=first.affine, native_shape=first.data.shape,
     )  # fmt: skip
-
-
-def _image_path(case: Case, modality: Modality) -> Path:
-    if modality not in case.images:
-        raise DataError(
-            f"case {case.case_id}", f"no {modality} image found → {modality} expected",
-            "Add the file, choose a channel set without it, or leave the case out",
-        )  # fmt: skip
-    return case.images[modality]
-
-
-def _same_grid(first: NiftiImage, other: NiftiImage) -> None:
-    if first.data.shape != other.data.shape:
-        raise DataError(
-            other.path, f"shape {other.data.shape} found → {first.data.shape} of {first.path} expected",
-            "Co-register the files of a case",
-        )  # fmt: skip
-    gap = float(np.abs(first.affine - other.affine).max())
-    if gap > 1e-2:  # mm; a signed sum would let a flip pass
-        raise DataError(
-            other.path,
-            f"affine {other.affine.round(3).tolist()} found → {first.affine.round(3).tolist()} of {first.path}",
-            "Co-register the files of a case",
-        )
 
 
 def _reorient(arrays: list[Array], label: Array | None, affine: Array) -> tuple[list[Array], Array | None, Array]:

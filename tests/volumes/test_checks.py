@@ -35,7 +35,7 @@ def test_all_faults_are_found_at_once(tmp_path, write_case, four_images, affine)
     write_nifti(file(tmp_path, "flair"), arrays["flair"], moved)
     text = {f.where: f.problem for f in findings(tmp_path)}
     assert "ended early" in text[f"{NAME}_t1.nii.gz"]
-    assert "no file" in text["t2"]
+    assert "no t2 image" in text["sequence t2"]
     assert "affine" in text[f"{NAME}_flair.nii.gz"]
     assert "3 (1 voxels)" in text[f"{NAME}_seg.nii.gz"]
 
@@ -60,7 +60,7 @@ def test_doubled_constant_empty_and_misplaced_files(tmp_path, write_case, four_i
     problems = {f.where: (f.level, f.problem) for f in findings(tmp_path)}
     assert "same picture" in problems[f"{NAME}_t2.nii.gz"][1]
     assert "alike" in problems[f"{NAME}_flair.nii.gz"][1]
-    assert problems[f"{NAME}_seg.nii.gz"][0] == "note" and "outside the brain" in problems[f"{NAME}_seg.nii.gz"][1]
+    assert problems[f"{NAME}_seg.nii.gz"][0] == "error" and "outside the brain" in problems[f"{NAME}_seg.nii.gz"][1]
 
 
 def test_an_empty_mask_is_a_note(tmp_path, write_case, four_images):

@@ -1,0 +1,292 @@
+"""Images as they are in the wild: other backgrounds, skulls, wrong headers, bytes that the header does not announce."""
+
+import gzip
+import random
+from dataclasses import replace
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from glioma_os.cohorts.brats import BratsCohort
+from glioma_os.errors import DataError
+from glioma_os.records import Modality
+from glioma_os.volumes.checks import check_case
+from glioma_os.volumes.conventions import coding
+from glioma_os.volumes.nifti import read_nifti, write_nifti
+from glioma_os.volumes.prepare import Recipe, prepare_case
+
+NAME = "BraTS20_Training_001"
+ALL = tuple(modality.value for modality in Modality)
+
+
+@pytest.fixture
+def brain():
+    """An ellipsoid of 1.2 litres in 4 mm voxels, which touches every face of its box."""
+    grid = np.meshgrid(*(np.linspace(-1, 1, n) for n in (34, 42, 26)), indexing="ij")
+    return sum(axis**2 for axis in grid) <= 1
+
+
+@pytest.fixture
+def tissue(brain):
+    """Four sequences (D, H, W) float32 of random tissue, 0 outside the brain."""
+    rng = np.random.default_rng(0)
+    return {token: np.where(brain, rng.normal(400, 90, brain.shape), 0).astype(np.float32)
+            for token in ("t1", "t1ce", "t2", "flair")}  # fmt: skip
+
+
+AFFINE = np.diag([-4.0, -4.0, 4.0, 1.0])
+
+
+def written(tmp_path, images, folder="case", seg=None):
+    root = tmp_path / folder / NAME
+    root.mkdir(parents=True)
+    for token, image in images.items():
+        write_nifti(root / f"{NAME}_{token}.nii.gz", image, AFFINE)
+    if seg is not None:
+        write_nifti(root / f"{NAME}_seg.nii.gz", seg, AFFINE)
+    return BratsCohort(tmp_path / folder).cases()[0]
+
+
+def errors(case):
+    return [f for f in check_case(case, coding("brats2020"), tuple(Modality)) if f.level == "error"]
+
+
+def prepared(case, label_coding=None):
+    return prepare_case(case, Recipe(ALL, label_coding))
+
+
+def z(one):
+    image = (one.voxels - one.mean[:, None, None, None]) * one.inverse_sd[:, None, None, None]
+    return np.where(one.voxels == 0, 0, image)
+
+
+def field_z(image):
+    """z-scored over the whole field of view, as RHUH-GBM ships its images."""
+    return ((image - image.mean()) / image.std()).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        field_z,
+        lambda image: image - 1024,
+        lambda image: np.where(image == 0, 3000, image),
+        lambda image: (image - 1024).round().astype(np.int16),
+        lambda image: np.where(image == 0, 65535, image.round()).astype(np.uint16),
+        lambda image: image / image.max() - 0.25,
+    ],
+)
+def test_any_constant_background_is_found_and_the_tissue_is_the_same(tmp_path, tissue, spoil):
+    plain = prepared(written(tmp_path, tissue))
+    other = written(tmp_path, {token: spoil(image) for token, image in tissue.items()}, "spoiled")
+    assert errors(other) == []
+    found = prepared(other)
+    assert np.array_equal(found.voxels == 0, plain.voxels == 0)
+    assert np.abs(z(found) - z(plain)).max() < 0.01
+    assert abs(z(found)[found.voxels != 0].std() - 1) < 1e-3
+
+
+def test_tissue_of_value_zero_is_tissue_where_the_background_is_another_value(tmp_path, tissue, brain):
+    image = np.where(brain, np.round(tissue["t1"] - 400), -5000).astype(np.float32)
+    assert (image == 0).sum() > 20
+    one = prepared(written(tmp_path, {**tissue, "t1": image}))
+    assert np.array_equal((one.voxels != 0).sum((1, 2, 3)), np.full(4, brain.sum()))
+
+
+def test_a_head_with_its_skull_is_refused_by_name_and_the_good_sequences_are_not_blamed(tmp_path, tissue):
+    rng = np.random.default_rng(1)
+    noise = rng.normal(20, 4, tissue["t1"].shape).astype(np.float32)
+    case = written(tmp_path, {**tissue, "t2": tissue["t2"] + noise})
+    assert [(f.where, "not skull-stripped" in f.problem) for f in errors(case)] == [(f"{NAME}_t2.nii.gz", True)]
+    with pytest.raises(DataError, match="_t2.*not skull-stripped.*HD-BET"):
+        prepared(case)
+
+
+def test_a_head_in_thresholded_air_is_told_by_its_litres(tmp_path):
+    grid = np.meshgrid(*(np.linspace(-1, 1, n) for n in (50, 60, 60)), indexing="ij")
+    head = sum(axis**2 for axis in grid) <= 0.95
+    images = {token: (head * np.random.default_rng(seed).integers(5, 900, head.shape)).astype(np.int16)
+              for seed, token in enumerate(("t1", "t1ce", "t2", "flair"))}  # fmt: skip
+    with pytest.raises(DataError, match=r"not skull-stripped: 5\.\d litres.*3 more errors"):
+        prepared(written(tmp_path, images))
+
+
+@pytest.mark.parametrize("fault", ["same file", "same picture", "outside", "moved", "missing", "constant"])
+def test_what_verify_calls_an_error_is_not_prepared(tmp_path, tissue, brain, fault):
+    images, seg = dict(tissue), np.zeros(brain.shape, np.uint8)
+    seg[14:20, 18:24, 10:14] = 4
+    if fault == "same picture":
+        images["t2"] = images["t1"] * 3 + (images["t1"] != 0)
+    if fault == "constant":
+        images["t2"] = brain.astype(np.float32)
+    if fault == "outside":
+        seg = np.roll(seg * 0, 0)
+        seg[:3, :3, :3] = 4
+    case = written(tmp_path, images, seg=seg)
+    if fault == "same file":
+        case = replace(case, images={**case.images, Modality.T2: case.images[Modality.T1]})
+    if fault == "missing":
+        case.images[Modality.T2].unlink()
+    if fault == "moved":
+        write_nifti(case.images[Modality.T2], tissue["t2"], AFFINE + np.eye(4)[:, ::-1] * 8)
+    found = errors(case)
+    assert len(found) == 1
+    with pytest.raises(DataError) as caught:
+        prepared(case, "brats2020")
+    assert caught.value.problem == found[0].problem
+
+
+def raw_image(shape=(7, 6, 5), dtype=np.int16, affine=AFFINE):
+    values = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
+    image = nib.Nifti1Image(values, affine)
+    image.set_sform(affine, 1)
+    image.set_qform(affine, 1)
+    return bytearray(image.to_bytes()), values
+
+
+def with_fields(raw, **fields):
+    header = nib.Nifti1Header(bytes(raw[:348]), check=False)
+    for name, value in fields.items():
+        header[name] = value
+    return bytes(header.binaryblock) + bytes(raw[348:])
+
+
+@pytest.mark.parametrize("offset", [0, 1, 348, 351, 352.5, -352, 1e9, np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_a_first_voxel_inside_the_header_or_nowhere_is_refused(tmp_path, offset, suffix):
+    raw, _ = raw_image()
+    path = tmp_path / f"image{suffix}"
+    content = with_fields(raw, vox_offset=offset)
+    path.write_bytes(gzip.compress(content) if suffix.endswith("gz") else content)
+    with pytest.raises(DataError, match=r"vox_offset.*image\.nii|image\.nii.*vox_offset"):
+        read_nifti(path)
+
+
+def test_an_extension_before_the_voxels_is_read_over(tmp_path):
+    raw, values = raw_image()
+    content = with_fields(raw, vox_offset=352 + 64)
+    (tmp_path / "image.nii").write_bytes(content[:352] + b"\7" * 64 + content[352:])
+    assert np.array_equal(read_nifti(tmp_path / "image.nii").data, values)
+
+
+@pytest.mark.parametrize("tail", [b"x", b"\0" * 100 + b"x", b"\0" * 2**21])
+@pytest.mark.parametrize("members", [1, 2])
+def test_bytes_behind_the_voxels_are_not_ignored(tmp_path, tail, members):
+    raw, _ = raw_image()
+    content = gzip.compress(bytes(raw) + tail) if members == 1 else gzip.compress(bytes(raw)) + gzip.compress(tail)
+    for path, found in ((tmp_path / "a.nii", bytes(raw) + tail), (tmp_path / "a.nii.gz", content)):
+        path.write_bytes(found)
+        with pytest.raises(DataError, match="more bytes than"):
+            read_nifti(path)
+
+
+def test_padding_and_many_members_are_read(tmp_path):
+    raw, values = raw_image()
+    path = tmp_path / "a.nii.gz"
+    for content in (
+        gzip.compress(bytes(raw) + b"\0" * 160),
+        b"".join(gzip.compress(bytes(raw[k : k + 50])) for k in range(0, len(raw), 50)),
+        gzip.compress(bytes(raw)) + b"\0" * 512,
+    ):
+        path.write_bytes(content)
+        assert np.array_equal(read_nifti(path).data, values)
+
+
+def test_half_a_megabyte_that_would_inflate_to_a_gigabyte_is_refused_at_once(tmp_path):
+    import tracemalloc
+
+    raw, _ = raw_image()
+    packer = gzip.zlib.compressobj(9, gzip.zlib.DEFLATED, 31)
+    pieces = [packer.compress(bytes(raw))] + [packer.compress(bytes(2**20)) for _ in range(1024)] + [packer.flush()]
+    path = tmp_path / "bomb.nii.gz"
+    path.write_bytes(b"".join(pieces))
+    tracemalloc.start()
+    with pytest.raises(DataError, match="more bytes than"):
+        read_nifti(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**24
+
+
+def test_a_header_that_announces_more_than_any_brain_is_refused(tmp_path):
+    raw, _ = raw_image()
+    path = tmp_path / "large.nii.gz"
+    path.write_bytes(gzip.compress(with_fields(raw, dim=[3, 4000, 4000, 400, 1, 1, 1, 1])))
+    with pytest.raises(DataError, match="voxels expected"):
+        read_nifti(path)
+
+
+def test_one_file_of_a_pair_is_refused(tmp_path):
+    raw, _ = raw_image()
+    (tmp_path / "image.hdr").write_bytes(with_fields(raw, magic=b"ni1", vox_offset=0))
+    with pytest.raises(DataError, match="pair"):
+        read_nifti(tmp_path / "image.hdr")
+
+
+def test_a_sheared_affine_comes_back(tmp_path):
+    sheared = AFFINE.copy()
+    sheared[0, 1] = 0.7
+    write_nifti(tmp_path / "sheared.nii.gz", np.ones((3, 4, 5), np.int16), sheared)
+    assert np.allclose(read_nifti(tmp_path / "sheared.nii.gz").affine, sheared)
+
+
+@pytest.mark.parametrize("excess", [2e-6, 1e-5])
+def test_a_quaternion_in_single_precision_does_not_matter(tmp_path, excess):
+    raw, _ = raw_image()
+    header = nib.Nifti1Header(bytes(raw[:348]), check=False)
+    b, c, d = (float(header[f"quatern_{axis}"]) for axis in "bcd")
+    length = np.sqrt((1 + excess) / (b * b + c * c + d * d))
+    fields = {f"quatern_{axis}": value * length for axis, value in zip("bcd", (b, c, d), strict=True)}
+    (tmp_path / "image.nii").write_bytes(with_fields(raw, **fields))
+    assert np.allclose(read_nifti(tmp_path / "image.nii").affine, AFFINE)
+    (tmp_path / "only.nii").write_bytes(with_fields(raw, sform_code=0, **fields))
+    assert np.allclose(read_nifti(tmp_path / "only.nii").affine, AFFINE, atol=1e-3)
+
+
+def mutated(raw, rng):
+    """One way a file goes wrong: a header byte, a few of them, an extreme number, or its end."""
+    raw = bytearray(raw)
+    kind = rng.randrange(4)
+    if kind == 0:
+        raw[rng.randrange(348)] = rng.randrange(256)
+    elif kind == 1:
+        for _ in range(rng.randrange(2, 12)):
+            raw[rng.randrange(348)] ^= 1 << rng.randrange(8)
+    elif kind == 2:
+        place = rng.randrange(0, 344, 4)
+        extreme = [0x7F800000, 0xFF800000, 0x7FC00000, 0, 0xFFFFFFFF, 0x7F7FFFFF, 1]
+        raw[place : place + 4] = rng.choice(extreme).to_bytes(4, "little")
+    else:
+        del raw[rng.randrange(len(raw)) :]
+    return bytes(raw)
+
+
+def read_or_refuse(path, count, seed):
+    """Every mutant is an image of the file's own voxels, as many and as finite as the header says, or one DataError."""
+    rng, outcomes = random.Random(seed), {"read": 0, "refused": 0}
+    raw, _ = raw_image()
+    for number in range(count):
+        content = mutated(raw, rng)
+        path.write_bytes(gzip.compress(content, 1) if number % 2 else content)
+        try:
+            image = read_nifti(path)
+        except DataError as error:
+            assert str(path.name) in str(error) and error.remedy
+            outcomes["refused"] += 1
+            continue
+        assert np.isfinite(image.data).all() and np.isfinite(image.affine).all()
+        assert image.data.ndim == 3 and image.data.size <= len(content)
+        outcomes["read"] += 1
+    return outcomes
+
+
+def test_mutated_headers_are_read_or_refused_in_one_sentence(tmp_path):
+    outcomes = read_or_refuse(tmp_path / "mutant.nii.gz", 1000, 0)
+    assert min(outcomes.values()) > 100, outcomes
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_mutated_headers(tmp_path):
+    outcomes = read_or_refuse(tmp_path / "mutant.nii.gz", 100_000, 1)
+    assert min(outcomes.values()) > 10_000, outcomes
