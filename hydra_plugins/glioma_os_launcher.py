@@ -54,6 +54,7 @@ class ProcessLauncher(Launcher):
 
         def ended(outcome: Outcome) -> None:
             found[outcome.job.number] = outcome
+            self._summarise([found[number] for number in sorted(found)])
             told = f"\n      {outcome.said}" if outcome.said else ""
             say(
                 f"  {len(found)}/{len(jobs)} #{outcome.job.number} {outcome.status} in {outcome.seconds:.0f} s: "
@@ -64,7 +65,7 @@ class ProcessLauncher(Launcher):
             [job for job in jobs if job.number not in found], pool, ended, starter=self._starter(), hopeless=self.watch
         )
         outcomes = [found[job.number] for job in jobs]
-        self._summarise(outcomes, initial_job_idx)
+        self._summarise(outcomes)
         failed = [o for o in outcomes if not o.done and o.status != "pruned"]
         say(
             f"{len(outcomes) - len(failed)} of {len(outcomes)} jobs done in {time.monotonic() - start:.0f} s; "
@@ -103,12 +104,12 @@ class ProcessLauncher(Launcher):
         except GliomaError:
             return ""
 
-    def _summarise(self, outcomes: Sequence[Any], first: int) -> None:
-        """`sweep.json`: every job with its overrides, status and run directories; a later batch adds to it."""
+    def _summarise(self, outcomes: Sequence[Any]) -> None:
+        """`sweep.json`: every job with its overrides, status and run directories; jobs of earlier calls stay in it."""
         from glioma_os.sweeps.jobs import SWEEP
         from glioma_os.volumes.atomic import atomic_write
 
-        told = [
+        told: list[dict[str, Any]] = [
             {
                 "number": o.job.number, "folder": o.job.folder.name, "overrides": list(o.job.overrides),
                 "status": o.status, "seconds": round(o.seconds, 1), "said": o.said, **o.result,
@@ -116,9 +117,14 @@ class ProcessLauncher(Launcher):
             for o in outcomes
         ]  # fmt: skip
         path = self._folder / SWEEP
-        before = json.loads(path.read_text()) if first and path.exists() else []
-        told = [job for job in before if job["number"] < first] + told
-        atomic_write(path, json.dumps(told, indent=1).encode())
+        own, taken = {job["folder"] for job in told}, {job["number"] for job in told}
+        for job in json.loads(path.read_text()) if path.exists() else []:
+            if job["folder"] in own or not (self._folder / job["folder"]).is_dir():
+                continue
+            number = job["number"] if job["number"] not in taken else max(taken) + 1
+            taken.add(number)
+            told.append(job | {"number": number})
+        atomic_write(path, json.dumps(sorted(told, key=lambda job: job["number"]), indent=1).encode())
 
     @staticmethod
     def _returned(outcome: Any, cfg: DictConfig, words: str) -> JobReturn:

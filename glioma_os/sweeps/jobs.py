@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 from collections import deque
@@ -12,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from glioma_os.errors import ConfigError, DataError
+from glioma_os.errors import ConfigError, DataError, EnvironmentFault
 from glioma_os.training.processes import child_environment, start, stop
 from glioma_os.volumes.atomic import atomic_write
 
@@ -74,7 +75,10 @@ class Outcome:
 
 
 class Handle(Protocol):
-    """A job that was started: its exit code, None while it runs; and a way to end it."""
+    """A job that was started: its exit code, None while it runs; a way to end it; `reason`: how it ended, where its
+    log cannot say."""
+
+    reason: str
 
     def poll(self) -> int | None:
         """The exit code, if there is one."""
@@ -94,6 +98,7 @@ class LocalJob:
 
     def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str], gpus: int = 0) -> None:
         self._process = start(list(command), log, child_environment(**environment))
+        self.reason = ""
 
     def poll(self) -> int | None:
         """The exit code, if there is one."""
@@ -151,12 +156,22 @@ def run_jobs(
     running: list[_Running] = []
     free = list(pool.gpus)
     found: dict[int, Outcome] = {}
+
+    def settle(outcome: Outcome) -> None:
+        found[outcome.job.number] = outcome
+        _record(outcome)
+        ended(outcome)
+
     try:
         while waiting or running:
             while waiting and len(running) < pool.n_jobs and (not pool.gpus or len(free) >= waiting[0][0].gpus):
                 job, attempt = waiting.popleft()
-                own, free = tuple(free[: job.gpus]), free[job.gpus :]
-                running.append(_started(job, own, pool, attempt, program, starter))
+                own, rest = tuple(free[: job.gpus]), free[job.gpus :]
+                try:
+                    running.append(_started(job, own, pool, attempt, program, starter))
+                    free = rest
+                except EnvironmentFault as fault:  # of this job; the others may fare better
+                    settle(Outcome(job, "failed", fault.exit_code, 0.0, attempt, {}, str(fault)))
             for one in list(running):
                 outcome = _outcome(one, pool, hopeless)
                 if outcome is None:
@@ -166,9 +181,7 @@ def run_jobs(
                 if outcome.code not in NOT_RETRIED and one.attempt <= pool.retries:
                     waiting.append((one.job, one.attempt + 1))
                     continue
-                found[one.job.number] = outcome
-                _record(outcome)
-                ended(outcome)
+                settle(outcome)
             time.sleep(0.05)
     finally:
         for one in running:
@@ -200,14 +213,16 @@ def _outcome(one: _Running, pool: Pool, hopeless: Hopeless | None) -> Outcome | 
         if pool.time_limit_s is None or seconds < pool.time_limit_s:
             return None
         one.handle.stop()
-        return Outcome(one.job, "out of time", 1, seconds, one.attempt, {}, f"stopped after {pool.time_limit_s:g} s")
+        said = f"stopped after {pool.time_limit_s:g} s | {_last_words(one.job.folder / LOG)}"
+        return Outcome(one.job, "out of time", 1, seconds, one.attempt, {}, said)
     one.handle.stop()  # what it may have left behind
     try:
         result = json.loads((one.job.folder / RESULT).read_text())
     except (OSError, ValueError):
         code, result = code or 1, {}
     if code:
-        return Outcome(one.job, "failed", code, seconds, one.attempt, {}, _last_words(one.job.folder / LOG))
+        told = [_by_signal(code), one.handle.reason, _last_words(one.job.folder / LOG)]
+        return Outcome(one.job, "failed", code, seconds, one.attempt, {}, " | ".join(filter(None, told)))
     return Outcome(one.job, "done", 0, seconds, one.attempt, result)
 
 
@@ -217,9 +232,18 @@ def reports_of(folder: Path) -> list[float]:
     return [float(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+def _by_signal(code: int) -> str:
+    """What ended a process from outside; nothing where it ended by itself."""
+    if code >= 0:
+        return ""
+    name = next((one.name for one in signal.Signals if one == -code), f"signal {-code}")
+    return f"ended by {name}" + (", as a machine out of memory does" if name == "SIGKILL" else "")
+
+
 def _last_words(log: Path) -> str:
-    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    return " | ".join([line for line in lines if not line.startswith("Error executing job")][-LAST_LINES:])
+    text = log.read_text(errors="replace") if log.exists() else ""
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("Error executing job")]
+    return " | ".join(lines[-LAST_LINES:]) or "it wrote nothing to its log"
 
 
 def _record(outcome: Outcome) -> None:

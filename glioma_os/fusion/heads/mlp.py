@@ -174,6 +174,7 @@ class MLP(Head):
 
     def _trained(self, blocks: list[list[Task]]) -> list[BatchedMLP]:
         from lightning.pytorch import Trainer
+        from lightning.pytorch.plugins.environments import LightningEnvironment
 
         from glioma_os.modules.fusion import FusionModule, cox, cross_entropy
 
@@ -185,6 +186,7 @@ class MLP(Head):
                 max_epochs=1,
                 accelerator=self.accelerator,
                 devices=1,
+                plugins=[LightningEnvironment()],  # named, not guessed from a queue's variables
                 logger=False,
                 enable_checkpointing=False,
                 enable_progress_bar=False,
