@@ -167,6 +167,7 @@ class Planner:
             self.endpoint.n_classes,
             split.cuts,
             split.weights[fit],
+            n_clinical=prepared.preprocessor.n_clinical,
         )
 
     def choose(self, head: Head, blocks: Sequence[Block]) -> dict[tuple[int, Block], Choice]:

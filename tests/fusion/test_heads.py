@@ -188,3 +188,30 @@ def test_a_fit_that_is_not_finite_is_an_error():
 
     with pytest.raises(TrainingError, match="1 of 1"):
         Broken().fit_predict([easy_task("time")[0]])
+
+
+@pytest.mark.parametrize("name", ["cox", "elastic_net", "weibull", "discrete_hazard", "logistic"])
+def test_a_penalty_spares_clinical_variables_and_not_features(name):
+    """Of two equally strong columns a strong penalty leaves the clinical one; the coefficients fit the raw inputs."""
+    head = next(one for one in all_heads() if one.name == name)
+    task, _, _ = easy_task("binary" if name == "logistic" else "time", n=120, width=2)
+    rng = np.random.default_rng(3)
+    inputs = rng.normal(size=(120, 2))
+    time = np.exp(5.7 - 0.6 * inputs.sum(1) + rng.normal(0, 0.3, 120))
+    event = np.ones(120, bool)
+    strong = {"logistic": {"inverse_l2": 0.01}, "elastic_net": {"l2": 100.0, "l1": 20.0}, "weibull": {"l2": 3000.0}}
+    setting = strong.get(name, {"l2": 100.0})
+    task = replace(
+        task, inputs=inputs, time=time, event=event, setting=setting, classes=classes(time, event, task.cuts_days)
+    )
+
+    def coefficients(n_clinical):
+        (model,) = head.fit([replace(task, n_clinical=n_clinical)])
+        return np.abs(np.ravel(getattr(model, "coefficients", getattr(getattr(model, "model", model), "beta", None))))
+
+    neither, first = coefficients(0), coefficients(1)
+    assert first[0] / first[1] > 1.5 * neither[0] / neither[1]
+    (free,) = head.fit([replace(task, setting={key: 1e9 if key == "inverse_l2" else 1e-9 for key in setting})])
+    unpenalised = np.abs(np.ravel(getattr(free, "coefficients", getattr(getattr(free, "model", free), "beta", None))))
+    both = coefficients(2)
+    assert np.all(both > neither) and np.all(both < unpenalised)

@@ -14,6 +14,7 @@ from glioma_os.errors import ConfigError, DataError, TrainingError
 from glioma_os.records import Array
 
 Setting = dict[str, Any]
+CLINICAL_RELIEF = 10.0
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Task:
 
     `inputs` (n, d), `time` (n,) days, `event` (n,); `classes` (n,) with −1 = undetermined, `n_classes` 0 for the time
     to death; `cuts_days` (n_classes − 1,); `test_inputs` (m, d); `weights` (n,) of the classes, None = all 1;
-    `horizons_days` (H,) where survival curves are wanted.
+    `horizons_days` (H,) where survival curves are wanted; the first `n_clinical` columns are clinical variables.
     """
 
     inputs: Array
@@ -36,6 +37,17 @@ class Task:
     cuts_days: Array = field(default_factory=lambda: np.empty(0))
     weights: Array | None = None
     horizons_days: Array = field(default_factory=lambda: np.empty(0))
+    n_clinical: int = 0
+
+    @property
+    def relief(self) -> Array:
+        """Factors (d,) for the columns of a penalised linear model, in the fit and on its coefficients.
+
+        A ridge penalty on the coefficients of clinical variables becomes a hundredth, a lasso penalty a tenth: few
+        and known variables must not be shrunk as much as many features, yet two classes that one of them separates
+        keep their fit finite.
+        """
+        return np.where(np.arange(self.inputs.shape[1]) < self.n_clinical, CLINICAL_RELIEF, 1.0)
 
     @property
     def kind(self) -> str:

@@ -39,5 +39,6 @@ class Cox(SurvivalHead):
         return [{"l2": value} for value in self.l2]
 
     def _fit_one(self, task: Task) -> CoxModel:
-        beta = fit_cox(task.inputs, task.time, task.event, task.setting["l2"], task.setting.get("l1", 0.0))
+        setting, relieved = task.setting, task.inputs * task.relief
+        beta = fit_cox(relieved, task.time, task.event, setting["l2"], setting.get("l1", 0.0)) * task.relief
         return CoxModel(beta, Baseline.fit(task.time, task.event, task.inputs @ beta), task.cuts_days, task.n_classes)

@@ -38,5 +38,7 @@ class Discrete(SurvivalHead):
         return [{"l2": value} for value in self.l2]
 
     def _fit_one(self, task: Task) -> DiscreteHazardModel:
-        model = fit_discrete_hazard(task.inputs, task.time, task.event, self.intervals, task.setting["l2"])
-        return DiscreteHazardModel(model, task.cuts_days, task.n_classes)
+        model = fit_discrete_hazard(
+            task.inputs * task.relief, task.time, task.event, self.intervals, task.setting["l2"]
+        )
+        return DiscreteHazardModel(model._replace(beta=model.beta * task.relief), task.cuts_days, task.n_classes)

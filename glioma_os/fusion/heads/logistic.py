@@ -49,5 +49,5 @@ class Logistic(OneByOne):
     def _fit_one(self, task: Task) -> LogisticModel:
         inputs, classes, weights = task.labelled()
         model = LogisticRegression(C=task.setting["inverse_l2"], max_iter=self.max_steps)
-        model.fit(inputs, classes, weights)
-        return LogisticModel(model.coef_, model.intercept_, model.classes_, task.n_classes)
+        model.fit(inputs * task.relief, classes, weights)
+        return LogisticModel(model.coef_ * task.relief, model.intercept_, model.classes_, task.n_classes)

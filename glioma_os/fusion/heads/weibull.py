@@ -37,5 +37,5 @@ class WeibullAFT(SurvivalHead):
         return [{"l2": value} for value in self.l2]
 
     def _fit_one(self, task: Task) -> WeibullModel:
-        model = fit_weibull(task.inputs, task.time, task.event, task.setting["l2"])
-        return WeibullModel(model, task.cuts_days, task.n_classes)
+        model = fit_weibull(task.inputs * task.relief, task.time, task.event, task.setting["l2"])
+        return WeibullModel(model._replace(beta=model.beta * task.relief), task.cuts_days, task.n_classes)
