@@ -16,7 +16,7 @@ from glioma_os.reporting.estimates import (
     recalibration_text,
     survival_calibration_text,
 )
-from glioma_os.reporting.sample_size import binary_text, parameters_of, survival_text, training_patients
+from glioma_os.reporting.sample_size import binary_text, survival_text, training_patients
 from glioma_os.survival.calibration import d_calibration, recalibration
 from glioma_os.survival.horizon import calibration_curve, calibration_slope, observed_expected, report_horizon
 from glioma_os.survival.resampling import nadeau_bengio
@@ -136,18 +136,12 @@ def _d_calibration(ours: pd.DataFrame) -> str | None:
     return f"D-calibration χ² {found.chi2:.1f}, p = {found.p:.2g} (small p: predicted curves do not fit)"
 
 
-def judgement(
-    frame: pd.DataFrame, best: Score, age: list[str], patients_per_parameter: float | None = None, *,
-    parameters: int | None = None,
-) -> list[tuple[str, str]]:  # fmt: skip
+def judgement(frame: pd.DataFrame, best: Score, age: list[str], parameters: int | None = None) -> list[tuple[str, str]]:
     """Terms and sentences for the report; what cannot be estimated is said with the reason.
 
-    `parameters`: candidate input columns of the model for the sample size; without it they follow from the training
-    patients per input column of the scarcest fold, and without either there is no such line.
+    `parameters`: candidate input columns of the model, for the sample size; without it there is no such line.
     """
     ours = of_configuration(frame, best.head, best.block)
-    if parameters is None:
-        parameters = parameters_of(rows_of(frame, best.head, best.block), patients_per_parameter)
     lines: list[tuple[str, str]] = []
     if "p_class_0" not in ours:
         lines = _of_times(frame, ours, best, parameters)

@@ -25,12 +25,6 @@ def training_patients(frame: pd.DataFrame) -> int:
     return int(min(left, default=0))
 
 
-def parameters_of(frame: pd.DataFrame, patients_per_parameter: float | None) -> int | None:
-    """Input columns of a configuration, from its training patients per input column; None where that is not known."""
-    n_train = training_patients(frame)
-    return max(round(n_train / patients_per_parameter), 1) if patients_per_parameter and n_train else None
-
-
 def _text(needed: Criteria, parameters: int, assumed: str, precision: str, here: str) -> str:
     fourth = (
         f", mean absolute prediction error ≤ 0.05: {needed.prediction_error}" if needed.prediction_error is not None

@@ -83,7 +83,7 @@ def setting_page(setting: Setting, run: Run) -> tuple[SettingPage, list[Comparis
     dice, text, overlays, groups = _segmentation(setting)
     drawn, stability = _instability(run)
     figured = survival_figures(frame, scores, best, age, names)
-    checked = judgement(frame, best, age, parameters=summary["columns"].get(f"{best.head} {best.block}"))
+    checked = judgement(frame, best, age, summary["columns"].get(f"{best.head} {best.block}"))
     told = {term for term, text in checked if not text.startswith("not estima")} | set(figured)
     answers = _facts_of(setting, run, told)
     page = SettingPage(

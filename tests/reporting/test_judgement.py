@@ -10,7 +10,7 @@ import pytest
 from glioma_os.fusion.scores import Score
 from glioma_os.reporting.estimates import SEPARATED
 from glioma_os.reporting.judgement import judgement, of_configuration, rows_of, subgroup_rows
-from glioma_os.reporting.sample_size import parameters_of, training_patients
+from glioma_os.reporting.sample_size import training_patients
 from glioma_os.survival.horizon import calibration_slope, observed_expected
 from glioma_os.survival.sample_size import binary_criteria, r_squared_of_auc
 from glioma_os.survival.stratified import stratified_delong
@@ -42,7 +42,7 @@ def frame():
 
 def test_a_reviewer_finds_tests_calibration_and_sample_size(frame):
     best = Score("auto", "fused", "auc", 0.8, 0.7, 0.9, 80, 0.2, 0.1, 0.3, 0)
-    lines = dict(judgement(frame, best, AGE, 16.0))
+    lines = dict(judgement(frame, best, AGE, 5))
     ours, age = (rows_of(frame, *key) for key in (("auto", "fused"), AGE))
     by_hand = stratified_delong(ours["class"] == 0, ours["risk"], age["risk"], ours["repeat"], ours["fold"])
     assert f"{by_hand.difference:+.3f}" in lines["DeLong test against age"] and by_hand.p < 0.05
@@ -51,19 +51,16 @@ def test_a_reviewer_finds_tests_calibration_and_sample_size(frame):
     assert re.search(r"χ² \d", lines["Survival curves"])
 
 
-def test_parameters_are_counted_from_the_training_patients_not_from_all(frame):
+def test_the_sample_size_is_held_against_the_training_patients_not_all(frame):
     best = Score("auto", "fused", "auc", 0.8, 0.7, 0.9, 80, 0.2, 0.1, 0.3, 0)
     own = rows_of(frame, "auto", "fused")
     assert training_patients(own) == 64  # 80 patients, the largest of 5 folds holds 16
-    assert parameters_of(own, 64 / 12) == 12 and parameters_of(own, None) is None
-    assert parameters_of(own[own["fold"] == 0], 5.0) is None
-    text = dict(judgement(frame, best, AGE, 64 / 12))["Sample size"]
+    text = dict(judgement(frame, best, AGE, 12))["Sample size"]
     short = float(np.mean(own.loc[own["repeat"] == 0, "class"] == 0))
     needed = binary_criteria(12, r_squared_of_auc(0.8, short), short)
     assert "for 12 parameters" in text and f"largest {needed.largest} patients" in text
     assert all(f": {value}" in text for value in needed) and "training fold has 64 patients" in text
-    assert text == dict(judgement(frame, best, AGE, parameters=12))["Sample size"]
-    weak = dict(judgement(frame, replace(best, value=0.45), AGE, parameters=12))["Sample size"]
+    weak = dict(judgement(frame, replace(best, value=0.45), AGE, 12))["Sample size"]
     assert "no answer" in weak
 
 
@@ -76,7 +73,7 @@ def test_age_alone_is_not_compared_with_itself(frame):
 def test_times_are_judged_at_one_year(frame):
     times = frame.drop(columns=["p_class_0", "p_class_1"]).assign(**{"class": -1})
     best = Score("auto", "fused", "c_index", 0.75, 0.7, 0.8, 80, 0.2, 0.1, 0.3, 0)
-    lines = dict(judgement(times, best, AGE, parameters=5))
+    lines = dict(judgement(times, best, AGE, 5))
     assert list(lines) == ["Calibration", "Sample size", "Survival curves"]
     own = of_configuration(times, "auto", "fused")
     time, died, risk = own["time_days"].to_numpy(), own["event"].to_numpy() > 0, 1 - own["alive_365"].to_numpy()
@@ -103,7 +100,7 @@ def test_separated_outcomes_are_reported_not_raised(frame):
     sure = frame["class"].map({0: 0.9, 1: 0.1})
     separated = frame.assign(p_class_0=sure, p_class_1=1 - sure)
     best = Score("auto", "fused", "auc", 1.0, 1.0, 1.0, 80, 0.2, 0.1, 0.3, 0)
-    lines = dict(judgement(separated, best, AGE, parameters=3))
+    lines = dict(judgement(separated, best, AGE, 3))
     assert SEPARATED in lines["Calibration"] and "no answer" in lines["Sample size"]
 
 
