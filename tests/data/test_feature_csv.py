@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from glioma_os.data.features import encoder_patients, read_feature_csv, with_rows_for
+from glioma_os.data.feature_csv import read_feature_csv
+from glioma_os.data.features import encoder_patients, with_rows_for
 from glioma_os.errors import ConfigError, DataError
 
 
@@ -38,7 +39,7 @@ def test_cases_without_features_get_a_blank_row(files):
     [
         ("none.csv", {}, "features.path"),
         ("x*.csv", {}, "no file"),
-        ("t1.csv", {}, "'grade' holds text"),
+        ("t1.csv", {}, r"'grade'\) → numbers expected.*'features.drop=\[grade\]'"),
         ("t1.csv", {"id_column": "case"}, "'case' expected"),
         ("t1.csv", {"drop": ["grade", "os_day"]}, "no column 'os_day'"),
         ("t1.csv", {"drop": ["grade"], "pattern": r"\d$", "to": ""}, "twice"),
