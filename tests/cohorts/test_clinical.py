@@ -30,9 +30,7 @@ def test_survival_grammar(text, outcome):
     assert parse_survival(text, "row 2") == outcome
 
 
-@pytest.mark.parametrize(
-    "text", ["alive", "361d", "1.2e3", "-5", "99999", "ALIVE", "12.5", "ALIVE (x days later)"]
-)
+@pytest.mark.parametrize("text", ["alive", "361d", "1.2e3", "-5", "99999", "ALIVE", "12.5", "ALIVE (x days later)"])
 def test_other_survival_is_an_error_that_shows_it(text):
     with pytest.raises(DataError) as caught:
         parse_survival(text, "table.csv, row 7")
