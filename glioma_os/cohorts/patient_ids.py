@@ -9,18 +9,19 @@ from glioma_os.errors import ConfigError, DataError
 # In a column of any name, a cell of such a shape is a patient's name and nothing else.
 PUBLIC_ID = re.compile(
     r"Brats1[78]_\w+|BraTS19_\w+|BraTS20_(Training|Validation|Testing)_\d+|BraTS2021_\d+|BraTS-GLI-\d+(-\d+)?"
-    r"|TCGA-\w\w-\w{4}|UPENN-GBM-\d{5}(_\d\d)?|UCSF-PDGM-\d{3,4}(_FU\d+d)?"
+    r"|TCGA-\w\w-\w{4}|UPENN-GBM-\d{5}(_\d\d)?|UCSF-PDGM-\d{3,4}(_FU\d+d)?",
+    re.ASCII,
 )
 # The patient, then what names a sample, session or scan of that patient.
 SAMPLES = (
-    re.compile(r"(TCGA[-.]\w\w[-.]\w{4})[-.]\d\d\w?([-.].*)?", re.IGNORECASE),
-    re.compile(r"(C3[LN]-\d{5})-\d\d"),
-    re.compile(r"(BraTS-GLI-\d+)-\d+"),
-    re.compile(r"(UPENN-GBM-\d{5})_\d\d"),
-    re.compile(r"(UCSF-PDGM-\d{3,4})_FU\d+d"),
-    re.compile(r"(RHUH-\d{4})_\d"),
-    re.compile(r"(UCSD-PTGBM-\d{4})_\d\d"),
-    re.compile(r"(PatientID_\d{4})_Timepoint_\d+"),
+    re.compile(r"(TCGA[-.]\w\w[-.]\w{4})[-.]\d\d\w?([-.].*)?", re.IGNORECASE | re.ASCII),
+    re.compile(r"(C3[LN]-\d{5})-\d\d", re.ASCII),
+    re.compile(r"(BraTS-GLI-\d+)-\d+", re.ASCII),
+    re.compile(r"(UPENN-GBM-\d{5})_\d\d", re.ASCII),
+    re.compile(r"(UCSF-PDGM-\d{3,4})_FU\d+d", re.ASCII),
+    re.compile(r"(RHUH-\d{4})_\d", re.ASCII),
+    re.compile(r"(UCSD-PTGBM-\d{4})_\d\d", re.ASCII),
+    re.compile(r"(PatientID_\d{4})_Timepoint_\d+", re.ASCII),
 )
 
 

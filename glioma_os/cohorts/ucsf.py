@@ -22,7 +22,7 @@ from glioma_os.cohorts.vocabulary import MGMT, SEXES, is_blank
 from glioma_os.errors import ConfigError, DataError
 from glioma_os.records import Case, Clinical, Modality
 
-ID = re.compile(r"UCSF-PDGM-(\d{3,4})(_FU\d+d)?")
+ID = re.compile(r"UCSF-PDGM-(\d{3,4})(_FU\d+d)?", re.ASCII)
 FILES = {Modality.T1: "T1", Modality.T1C: "T1c", Modality.T2: "T2", Modality.FLAIR: "FLAIR"}
 OUTCOMES = OutcomeColumns("OS", "1-dead 0-alive", "days")
 

@@ -22,7 +22,7 @@ from glioma_os.cohorts.vocabulary import CENSORED, DIED, MGMT, SEXES, UPENN_RESE
 from glioma_os.errors import ConfigError, DataError
 from glioma_os.records import Case, Clinical, Modality, Outcome
 
-ID = re.compile(r"(UPENN-GBM-\d{5})_(11|21)")
+ID = re.compile(r"(UPENN-GBM-\d{5})_(11|21)", re.ASCII)
 BASELINE, FOLLOW_UP = "11", "21"
 FILES = {Modality.T1: "T1", Modality.T1C: "T1GD", Modality.T2: "T2", Modality.FLAIR: "FLAIR"}
 MASKS = ("images_segm/{}_segm.nii.gz", "automated_segm/{}_automated_approx_segm.nii.gz")

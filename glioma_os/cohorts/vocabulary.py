@@ -96,7 +96,7 @@ def is_blank(text: str) -> bool:
 
 def as_code(text: str) -> str:
     """A whole number without the decimals that programs give it (1.0, 0.00); other text as it is."""
-    return re.sub(r"^(\d+)\.0+$", r"\1", text.strip())
+    return re.sub(r"^([0-9]+)\.0+$", r"\1", text.strip())
 
 
 def units_in(column: str) -> set[str]:

@@ -50,8 +50,10 @@ def read_feature_csv(
     numbered = [name for frame in frames for name in frame if is_row_number(np.asarray(frame[name], float))]
     joined = pd.concat(frames, axis=1, join="inner")
     if joined.empty:
-        raise DataError(files[0], f"no case stands in all {len(files)} files, or no column of numbers",
-                        "Check the ids and features.drop")  # fmt: skip
+        problem = (
+            f"no case in all {len(files)} files" if all(len(f.columns) for f in frames) else "no column of numbers"
+        )
+        raise DataError(files[0], f"{problem} found → some expected", "Check the ids and features.drop")
     values = np.array(joined, np.float64)
     limit = float(np.finfo(np.float32).max)
     values[~(np.abs(values) < limit)] = np.nan

@@ -52,7 +52,7 @@ def test_what_cannot_be_read_is_named(files, path, options, words):
 
 def test_files_without_a_common_case_are_refused(files):
     (files / "t2.csv").write_text("ID,grade,a\nvolume_8,HGG,7\n")
-    with pytest.raises(DataError, match="all 2 files"):
+    with pytest.raises(DataError, match="no case in all 2 files"):
         read_feature_csv(str(files / "*.csv"), "ID", drop=["grade"])
 
 
