@@ -22,8 +22,8 @@ MIN_FOR_EVENTS = 25  # fewer can all have died by chance
 
 class BestaCohort(Cohort):
     """Columns: patient_id, age, os_days, event (1 = died), and t1, t1c, t2, flair paths (at least one); optional
-    session_id, site, sex, kps, eor, idh, mgmt, os_origin, seg. Blank = not recorded; rows without time or event are
-    listed as excluded. Ids must be pseudonyms. `time_unit` and `event_values` as in TableCohort.
+    session_id, site, sex, kps, eor, idh, mgmt, os_origin, seg. Blank = not recorded; a case without time or
+    event keeps `outcome` None. Ids must be pseudonyms. `time_unit` and `event_values` as in TableCohort.
     """
 
     def __init__(
@@ -63,9 +63,7 @@ class BestaCohort(Cohort):
             return case_id, f"no {' and no '.join(missing)} image"
         label, clinical = self._path(row, "seg"), parse_clinical(row)
         parse_word(*row.at("os_origin"), "os_origin", ORIGINS)
-        outcome, reason = self.outcomes.read(row)
-        if outcome is None:
-            return case_id, reason
+        outcome, _ = self.outcomes.read(row)
         return Case(case_id, patient, self.name, parse_site(row), images, label, clinical, outcome)
 
     def _pseudonym(self, row: Row) -> str:

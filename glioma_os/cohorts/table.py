@@ -20,7 +20,8 @@ class TableCohort(Cohort):
     `time_unit` (days, weeks, months, years) and `event_values` ({value: died or censored}) declare what the columns
     hold; null = what their names and words say. `patient_pattern`: a regular expression whose first group is the part
     of the id that names the patient; null = the id, or the patient of a TCGA barcode and the like. The columns sex,
-    kps, eor, idh, mgmt and site are read where the table has them; blank = not recorded.
+    kps, eor, idh, mgmt and site are read where the table has them; blank = not recorded. A case without time or event
+    keeps `outcome` None.
     """
 
     modalities = ()
@@ -47,11 +48,9 @@ class TableCohort(Cohort):
             check_median(self.table, self.outcomes.time, cases, DECLARE_UNIT)
         return cases, excluded
 
-    def _case(self, row: Row) -> Case | Excluded:
-        outcome, reason = self.outcomes.read(row)
+    def _case(self, row: Row) -> Case:
+        outcome, _ = self.outcomes.read(row)
         clinical = parse_clinical(row, self.age_column)
-        if outcome is None:
-            return row.id, reason
         patient = patient_of(row.id, self._pattern, row.where)
         elsewhere = {cell for column in self.alias_columns if not is_blank(cell := row.pick(column))}
         self._names.setdefault(patient, set()).update({row.id}, elsewhere)

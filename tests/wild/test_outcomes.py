@@ -1,15 +1,21 @@
 """Direction of the event and unit of time: declared, recognised, or refused with the key that declares them."""
 
+import re
+
 import numpy as np
 import pytest
+from hydra import compose, initialize_config_dir
 
+from glioma_os.__main__ import config_folder
 from glioma_os.cohorts.besta import BestaCohort
 from glioma_os.cohorts.brats import BratsTableCohort
-from glioma_os.cohorts.outcomes import NO_FOLLOW_UP, NO_SURVIVAL
+from glioma_os.cohorts.outcomes import NO_SURVIVAL
 from glioma_os.cohorts.table import TableCohort
 from glioma_os.cohorts.ucsf import UcsfCohort
 from glioma_os.cohorts.upenn import UpennCohort
 from glioma_os.errors import ConfigError, DataError
+from glioma_os.records import Outcome
+from glioma_os.stages.setting import Setting
 
 
 @pytest.fixture
@@ -25,7 +31,7 @@ def table(tmp_path):
 
 
 def died(cohort):
-    return [case.outcome.event for case in cohort.cases()]
+    return [case.outcome and case.outcome.event for case in cohort.cases()]
 
 
 @pytest.mark.parametrize(
@@ -76,15 +82,32 @@ def test_other_codes_are_declared_and_never_guessed(table):
 
 
 @pytest.mark.parametrize("blank", ["", "NA", "#N/A", "[Not Available]", ".", "null", "unknown", "-"])
-def test_blank_outcomes_are_left_out_and_counted(table, blank):
+def test_a_blank_outcome_is_none_and_the_case_is_kept_for_its_images_and_for_apply(table, blank):
     cohort = table("event", ["1", blank, "0"], [300, 300, blank or "nan"])
-    assert died(cohort) == [True] and cohort.excluded() == [("P1", NO_SURVIVAL), ("P2", NO_SURVIVAL)]
+    assert [case.outcome for case in cohort.cases()] == [Outcome(300, True), None, None]
+
+
+def test_a_study_counts_who_has_no_outcome(table, tmp_path):
+    table("event", ["1", "", "0", "NA"]).cases()
+    with initialize_config_dir(str(config_folder()), version_base="1.3"):
+        setting = Setting(compose("config", ["cohort=table", f"cohort.table={tmp_path / 't.csv'}", "features=none"]))
+    kept, reasons = setting.survivors
+    assert len(kept) == 2 and reasons == {NO_SURVIVAL: 2}
+
+
+def test_what_the_message_says_to_declare_is_what_a_command_line_takes(table, tmp_path):
+    with pytest.raises(DataError) as caught:
+        table("status", ["1", "0"]).cases()
+    word = re.search(r"'(cohort\.event_values=.*?)'", caught.value.remedy)[1]
+    words = ["cohort=table", f"cohort.table={tmp_path / 't.csv'}", "cohort.event_column=status", word]
+    with initialize_config_dir(str(config_folder()), version_base="1.3"):
+        setting = Setting(compose("config", [*words, "cohort.time_unit=months"]))
+    assert died(setting.cohort()) == [True, False]
 
 
 def test_day_0_is_a_death_and_no_follow_up(table):
     cohort = table("event", ["1", "0"], ["0", "0.0"])
-    assert [case.outcome.time_days for case in cohort.cases()] == [0.5]
-    assert cohort.excluded() == [("P1", NO_FOLLOW_UP)]
+    assert [case.outcome for case in cohort.cases()] == [Outcome(0.5, True), None]
 
 
 UNITS = {"days": 1, "weeks": 7, "months": 30.4375, "years": 365.25}

@@ -107,8 +107,8 @@ def test_lumiere_weeks_and_words(tmp_path):
     header = "Patient,Survival time (weeks),Sex,Age at surgery (years),IDH (WT: wild type),IDH method,MGMT qualitative"
     path.write_text(f"{header}\nPatient-001,100,m,60,WT,na,not methylated\nPatient-002,na,f,55,na,na,na\n")
     cohort = TableCohort(path, "Patient", "Age at surgery (years)", "Survival time (weeks)", None)
-    (case,) = cohort.cases()
-    assert (case.outcome.time_days, case.clinical.sex) == (700, "M") and len(cohort.excluded()) == 1
+    first, second = cohort.cases()
+    assert (first.outcome.time_days, first.clinical.sex, second.outcome) == (700, "M", None)
 
 
 def test_rhuh_is_right_censored(tmp_path):
