@@ -106,9 +106,9 @@ def _by_everything_recorded(cohort: Cohort) -> list[SharedPatient]:
         if case.clinical.sex is not None and case.outcome is not None:
             alike[_days(case), _age(case), case.clinical.sex, case.outcome.event].append(patient)
     return [
-        SharedPatient(*sorted(pair), "age + days + sex + event")
+        SharedPatient(own, twin, "age + days + sex + event")
         for patients in alike.values()
-        for pair in combinations(patients, 2)
+        for own, twin in combinations(sorted(patients), 2)
     ]
 
 

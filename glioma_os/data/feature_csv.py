@@ -125,6 +125,11 @@ def _ids(table: TextTable, place: int, pattern: str | None, to: str) -> list[str
 
 def _numbers(cells: Sequence[str]) -> Array | None:
     """Values of a column, blank as NaN; None where a cell is neither."""
+    if OF_NUMBERS.issuperset("".join(cells)):
+        try:
+            return np.array([float(cell) for cell in cells])
+        except ValueError:  # a blank among them, or no number
+            pass
     known = [_number(cell) for cell in cells]
     return None if None in known else np.array(known, float)
 
