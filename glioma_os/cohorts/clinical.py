@@ -45,16 +45,20 @@ class Row:
 
 
 def read_table(
-    path: str | Path, id_columns: Iterable[str], required: Iterable[Iterable[str]] = (), session_column: str = ""
+    path: str | Path,
+    id_columns: Iterable[str],
+    required: Iterable[Iterable[str]] = (),
+    session_column: str = "",
+    remedy: str = "Rename the columns, or add them",
 ) -> list[Row]:
     """Rows of a table in any dialect that `read_text_table` reads.
 
-    `id_columns`: names that the id may have, the most specific first. `required`: for each thing needed, the names it
-    may have; whatever is missing is listed at once. An id that stands twice (with the same session, where there are
+    `id_columns`: names that the id may have; the last counts where no other is there, two of the others are an error.
+    `required`: for each thing needed, the names it may have; whatever is missing is listed at once, with `remedy`. An id that stands twice (with the same session, where there are
     sessions) is an error, alike or not. All such rows are listed at once.
     """
     table = read_text_table(path)
-    place = _id_place(table, list(id_columns), [list(names) for names in required])
+    place = _id_place(table, list(id_columns), [list(names) for names in required], remedy)
     names = [name.lower() for name in table.columns]
     seen: dict[tuple[str, str], tuple[int, list[str]]] = {}
 
@@ -74,14 +78,18 @@ def read_table(
     return each_row(table.path, table.lines, row_of)
 
 
-def _id_place(table: TextTable, id_columns: list[str], required: list[list[str]]) -> int:
+def _id_place(table: TextTable, id_columns: list[str], required: list[list[str]], remedy: str) -> int:
     """Place of the column that holds the ids."""
     missing = [names for names in (id_columns, *required) if all(table.place(name) is None for name in names)]
     if missing:
         wanted = "; ".join(f"one of {', '.join(names)}" if len(names) > 1 else names[0] for names in missing)
         found = ", ".join(table.columns).lower()
-        raise DataError(table.path, f"columns {found} found → {wanted} expected", "Rename the columns, or add them")
+        raise DataError(table.path, f"columns {found} found → {wanted} expected", remedy)
     places = list(dict.fromkeys(place for name in id_columns if (place := table.place(name)) is not None))
+    named = [table.columns[place] for place in places if table.columns[place].lower() != id_columns[-1].lower()]
+    if len(named) > 1:
+        raise DataError(table.path, f"columns {' and '.join(named)} found → one column of ids expected",
+                        "Keep the ids of this cohort, and move the others to a name mapping")  # fmt: skip
     ids = [cells[places[0]] for _, cells in table.lines]
     if len(id_columns) > 1 and _number_the_rows(ids):
         raise DataError(

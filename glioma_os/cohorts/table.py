@@ -13,6 +13,8 @@ from glioma_os.cohorts.vocabulary import is_blank
 from glioma_os.errors import ConfigError
 from glioma_os.records import Case
 
+RENAME = "Set cohort.id_column, age_column, days_column, event_column (null: all died) to the table's own names"
+
 
 class TableCohort(Cohort):
     """Patients without images. `event_column` null: every row is a death. `alias_columns` hold ids elsewhere.
@@ -42,7 +44,7 @@ class TableCohort(Cohort):
 
     def _read(self) -> tuple[list[Case], list[Excluded]]:
         columns = (self.age_column, self.outcomes.time, self.outcomes.event, *self.alias_columns)
-        rows = read_table(self.table, (self.id_column,), [(column,) for column in columns if column])
+        rows = read_table(self.table, (self.id_column,), [(column,) for column in columns if column], remedy=RENAME)
         cases, excluded = cases_of(self.table, rows, self._case)
         if self.outcomes.unit is None:
             check_median(self.table, self.outcomes.time, cases, DECLARE_UNIT)

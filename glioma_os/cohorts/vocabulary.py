@@ -68,10 +68,7 @@ MGMT: dict[str, bool | None] = {
     **dict.fromkeys(("1", "true", "methylated", "meth", "positive"), True),
     **dict.fromkeys(("0", "false", "unmethylated", "not methylated", "non methylated", "unmeth", "negative"), False),
 }
-UPENN_STATUS = {
-    "deceased": DIED, "alive": CENSORED, "lost to follow up": CENSORED,
-    "deceased uncertain date of death": "date of death uncertain",
-}  # fmt: skip
+UPENN_STATUS = {**EVENTS, "deceased uncertain date of death": "date of death uncertain"}
 UPENN_RESECTED = {"y": Extent.GTR, "n": Extent.STR, "not applicable": None}
 
 RESIDUES = "ala arg asn asp cys gln glu gly his ile leu lys met phe pro ser thr trp tyr val".split()

@@ -68,7 +68,7 @@ def _sheet_name(path: Path, sheets: dict[str, bool], asked: str) -> str:
     if asked or len(names) != 1:
         found = f"no sheet {asked!r}" if asked else f"{len(names)} sheets with content"
         raise DataError(path, f"{found} found, but {', '.join(names) or 'none'} → one sheet expected",
-                        f"Write {path.name.partition('#')[0]}#SHEET, quoted, to choose one")  # fmt: skip
+                        f"Give the path as '{path.name.partition('#')[0]}#SHEET', with these quotes")  # fmt: skip
     return names[0]
 
 

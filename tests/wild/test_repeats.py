@@ -62,6 +62,18 @@ def test_a_pandas_index_is_no_patient(tmp_path):
         BratsTableCohort(path).cases()
 
 
+def test_two_columns_of_ids_are_refused(tmp_path):
+    path = tmp_path / "survival.csv"
+    path.write_text("Brats17ID,Brats18ID,Age,Survival\nBrats17_A_1,Brats18_A_1,60,300\n")
+    with pytest.raises(DataError, match="Brats17ID and Brats18ID found → one column of ids"):
+        BratsTableCohort(path).cases()
+
+
+def test_all_missing_columns_are_named_with_the_keys_that_rename_them(tmp_path):
+    with pytest.raises(DataError, match=r"→ patient_id; age; os_days expected. Set cohort.id_column, age_column"):
+        table(tmp_path, ["a,1"], "ID,event").cases()
+
+
 @pytest.mark.parametrize("name", ["row", "id", "where"])
 def test_a_column_with_a_word_of_the_reader_changes_nothing(tmp_path, name):
     header = f"patient_id,age,sex,os_days,event,{name}"
