@@ -54,8 +54,8 @@ def read_table(
     """Rows of a table in any dialect that `read_text_table` reads.
 
     `id_columns`: names that the id may have; the last counts where no other is there, two of the others are an error.
-    `required`: for each thing needed, the names it may have; whatever is missing is listed at once, with `remedy`. An id
-    that stands twice (with the same session, where there are sessions) is an error, alike or not. All such rows are
+    `required`: for each thing needed, the names it may have; whatever is missing is listed at once, with `remedy`. Ids
+    that stand twice (with the same session, where there are sessions) are errors, alike or not. All such rows are
     listed at once.
     """
     table = read_text_table(path)
