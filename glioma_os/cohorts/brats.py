@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from glioma_os.cohorts.clinical import Row, each_row, parse_age, parse_extent, parse_survival, pick, read_table
+from glioma_os.cohorts.clinical import Row, parse_age, parse_extent, read_table
 from glioma_os.cohorts.cohort import Cohort
 from glioma_os.cohorts.crosswalk import with_names
+from glioma_os.cohorts.faults import each_row
+from glioma_os.cohorts.outcomes import check_median, parse_survival
+from glioma_os.cohorts.patient_ids import patient_of
 from glioma_os.errors import ConfigError, DataError
 from glioma_os.records import Case, Clinical, Modality, Outcome
 from glioma_os.volumes.conventions import SEGMENTATION_ALIASES, modality_of
@@ -17,7 +21,7 @@ from glioma_os.volumes.conventions import SEGMENTATION_ALIASES, modality_of
 # Folder name → (release, patient id group). The first that fits.
 RELEASES: tuple[tuple[str, str], ...] = (
     ("2017", r"(Brats17_.+)"), ("2018", r"(Brats18_.+)"), ("2019", r"(BraTS19_.+)"),
-    ("2020", r"(BraTS20_(?:Training|Validation)_\d+)"), ("2021", r"(BraTS2021_\d+)"),
+    ("2020", r"(BraTS20_(?:Training|Validation|Testing)_\d+)"), ("2021", r"(BraTS2021_\d+)"),
     ("2023", r"(BraTS-GLI-\d+)-\d+"),
 )  # fmt: skip
 # Files whose published name breaks the rule of their release.
@@ -35,6 +39,7 @@ ID_COLUMNS = (
 )
 SURVIVAL_COLUMNS = ("Survival", "Survival_days")
 RESECTION_COLUMNS = ("ResectionStatus", "Extent_of_Resection")
+WITHOUT_SURVIVAL = "survival_evaluation"  # the tables of validation and test cases, whose survival is kept back
 
 
 def _folder(root: str | Path | None) -> Path:
@@ -44,7 +49,7 @@ def _folder(root: str | Path | None) -> Path:
             "Set cohort.root=FOLDER, or GLIOMA_OS_BRATS2020 (GLIOMA_OS_BRATS2018 for pre-training)",
         )  # fmt: skip
     path = Path(root)
-    if not path.is_dir():
+    if not os.path.isdir(path):
         raise ConfigError(
             "cohort.root", f"no folder {str(root)!r} found → a BraTS folder expected",
             "Set cohort.root=FOLDER, or GLIOMA_OS_BRATS2020 (GLIOMA_OS_BRATS2018 for pre-training)",
@@ -61,25 +66,31 @@ def _release_of(name: str) -> tuple[str, str] | None:
     return None
 
 
-def _beside(root: Path, given: str | Path | None, *patterns: str) -> Path | None:
+def _beside(root: Path, given: str | Path | None, key: str, names: Sequence[str], pattern: str) -> Path | None:
+    """The file given, else the first of these names in the folder, else the only one that fits the pattern."""
     if given is not None:
         return Path(given)
-    found = [path for pattern in patterns for path in sorted(root.glob(pattern))]
-    return found[0] if found else None
+    published = [root / name for name in names if os.path.isfile(root / name)]
+    others = sorted(root.glob(pattern))
+    if not published and len(others) > 1:
+        found = ", ".join(path.name for path in others)
+        raise DataError(root, f"{found} found → one file expected", f"Set {key} to the right one")
+    return next(iter([*published, *others]), None)
 
 
 def survival_rows(path: Path) -> dict[str, tuple[Clinical, Outcome | None]]:
-    """Case id → what a BraTS survival table of any year says of it."""
-    rows = read_table(path, ID_COLUMNS, [("Age",), SURVIVAL_COLUMNS])
-    return dict(zip((row["id"] for row in rows), each_row(path, rows, _clinical), strict=True))
+    """Case id → what a BraTS survival table of any year says of it.
+
+    The tables of validation and test cases (`survival_evaluation…`) have no survival: their outcome is None.
+    """
+    required = [("Age",)] if path.name.lower().startswith(WITHOUT_SURVIVAL) else [("Age",), SURVIVAL_COLUMNS]
+    rows = read_table(path, ID_COLUMNS, required)
+    return dict(zip((row.id for row in rows), each_row(path, rows, _clinical), strict=True))
 
 
 def _clinical(row: Row) -> tuple[Clinical, Outcome | None]:
-    where = row["row"]
-    age = parse_age(pick(row, "Age"), f"{where}, column Age")
-    extent = parse_extent(pick(row, *RESECTION_COLUMNS), f"{where}, column {RESECTION_COLUMNS[-1]}")
-    outcome = parse_survival(pick(row, *SURVIVAL_COLUMNS), f"{where}, column {SURVIVAL_COLUMNS[-1]}")
-    return Clinical(age_years=age, extent=extent), outcome
+    extent = parse_extent(*row.at(*RESECTION_COLUMNS))
+    return Clinical(age_years=parse_age(*row.at("Age")), extent=extent), parse_survival(*row.at(*SURVIVAL_COLUMNS))
 
 
 class BratsCohort(Cohort):
@@ -109,8 +120,10 @@ class BratsCohort(Cohort):
             raise ConfigError("cohort.release", f"{release!r} found → {releases} lie in {self.root}", "Correct the key")
         self.release, self.name = release, name or f"brats{release}"
         self.label_coding = label_coding or f"brats{release}"
-        self._survival = _beside(self.root, survival, "survival_info.csv", "survival_data.csv", "survival_*.csv")
-        self._mapping = _beside(self.root, name_mapping, "name_mapping.csv")
+        tables = ("survival_info.csv", "survival_data.csv")
+        self._survival = _beside(self.root, survival, "cohort.survival", tables, "survival_*.csv")
+        mappings = ("name_mapping.csv",)
+        self._mapping = _beside(self.root, name_mapping, "cohort.name_mapping", mappings, "name_mapping*.csv")
         self._limit = None if limit is None else list(limit)
 
     def _folders(self) -> list[Path]:
@@ -129,6 +142,8 @@ class BratsCohort(Cohort):
             cases.append(Case(case_id, patient, self.name, site, images, label, clinical, outcome))
         excluded = [(row, "no images") for row in sorted(table.keys() - self._found.keys())]
         self._check_padding([row for row, _ in excluded])
+        if self._survival:
+            check_median(self._survival, SURVIVAL_COLUMNS[-1], cases)
         return self._limited(cases), [] if self._limit else excluded
 
     def _check_padding(self, unknown: list[str]) -> None:
@@ -185,9 +200,10 @@ class BratsTableCohort(Cohort):
     def _read(self) -> tuple[list[Case], list[tuple[str, str]]]:
         rows = survival_rows(self.table)
         cases = [
-            Case(case_id, case_id, self.name, None, clinical=clinical, outcome=outcome)
+            Case(case_id, patient_of(case_id), self.name, None, clinical=clinical, outcome=outcome)
             for case_id, (clinical, outcome) in rows.items()
         ]
+        check_median(self.table, SURVIVAL_COLUMNS[-1], cases)
         return cases, []
 
     def aliases(self) -> dict[str, frozenset[str]]:

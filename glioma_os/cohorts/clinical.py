@@ -1,85 +1,110 @@
-"""Clinical tables: text in, Clinical and Outcome out. What is not in the grammar is an error with row and column."""
+"""Clinical tables: rows by id, text in, Clinical out. What is not in the vocabulary is an error with row and column."""
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from glioma_os.cohorts import vocabulary
+from glioma_os.cohorts.faults import each_row
+from glioma_os.cohorts.table_reader import TextTable, read_text_table
+from glioma_os.cohorts.vocabulary import is_blank, plain
 from glioma_os.errors import DataError
-from glioma_os.records import Case, Clinical, Extent, Outcome
+from glioma_os.records import Case, Clinical, Extent
 
-ALIVE = re.compile(r"ALIVE \((\d+) days later\)")
-BLANK = frozenset({"", "na", "n/a", "nan", "none", "not available", "unknown"})
-EXTENTS = {"gtr": Extent.GTR, "str": Extent.STR, "biopsy": Extent.BIOPSY}
-SEXES: dict[str, object] = {"f": "F", "m": "M", "female": "F", "male": "M"}
-MUTATED: dict[str, object] = {"1": True, "0": False, "mutant": True, "mutated": True, "wildtype": False}
-METHYLATED: dict[str, object] = {"1": True, "0": False, "methylated": True, "unmethylated": False}
-LONGEST_DAYS = 15_000  # 41 years: beyond it the unit is wrong
-TOLD = 30  # faults of a table that one message lists
-Row = dict[str, str]
+MIN_ROW_NUMBERS = 3  # ids from so many rows on can be seen to be a program's row numbers
+AT_LEAST = re.compile(r"(?:>=?|≥|over )? ?([0-9]+) ?(\+|and over|or older|and older)?")
 Excluded = tuple[str, str]  # case id and reason
-Line = TypeVar("Line")
-Read = TypeVar("Read")
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table: its id, where it stands, and its cells by the lower-case names of the columns."""
+
+    id: str
+    where: str
+    cells: Mapping[str, str]
+
+    def has(self, column: str) -> bool:
+        """Whether the table has the column."""
+        return column.strip().lower() in self.cells
+
+    def pick(self, *columns: str) -> str:
+        """The cell under the first of these columns that the table has; blank if none."""
+        names = (column.strip().lower() for column in columns)
+        return next((self.cells[name] for name in names if name in self.cells), "")
+
+    def at(self, *columns: str) -> tuple[str, str]:
+        """That cell, and where it stands."""
+        column = next((name for name in columns if self.has(name)), columns[0])
+        return self.pick(column), f"{self.where}, column {column}"
 
 
 def read_table(
-    path: str | Path, id_columns: Iterable[str], required: Iterable[Iterable[str]] = (), session_column: str = ""
+    path: str | Path,
+    id_columns: Iterable[str],
+    required: Iterable[Iterable[str]] = (),
+    session_column: str = "",
+    remedy: str = "Rename the columns, or add them",
 ) -> list[Row]:
-    """Rows of a CSV as text; the id stands under the key `id`, every column under its lower-case name.
+    """Rows of a table in any dialect that `read_text_table` reads.
 
-    `required`: for each thing needed, the names it may have. Comma, semicolon or tab; UTF-8 with or without BOM, or
-    Latin-1. An id that stands twice (with the same session, where there are sessions) is an error, alike or not. All
-    such rows are told at once.
+    `id_columns`: names that the id may have; the last counts where no other is there, two of the others are an error.
+    `required`: for each thing needed, the names it may have; whatever is missing is listed at once, with `remedy`. Ids
+    that stand twice (with the same session, where there are sessions) are errors, alike or not. All such rows are
+    listed at once.
     """
-    path = Path(path)
-    ids = {name.lower() for name in id_columns}
-    header, lines = read_cells(path)
-    for names in (tuple(id_columns), *required):
-        if not set(header) & {name.lower() for name in names}:
-            wanted = ", ".join(names)
-            raise DataError(path, f"columns {', '.join(header)} found → one of {wanted} expected", "Rename the column")
-    key = next(name for name in header if name in ids)
+    table = read_text_table(path)
+    place = _id_place(table, list(id_columns), [list(names) for names in required], remedy)
+    names = [name.lower() for name in table.columns]
     seen: dict[tuple[str, str], tuple[int, list[str]]] = {}
 
     def row_of(numbered: tuple[int, list[str]]) -> Row:
-        line, values = numbered
-        where = f"{path}, row {line}"
-        if len(values) != len(header):
-            raise DataError(where, f"{len(values)} cells found → {len(header)} expected", "Mend the row")
-        row = {name: value.strip() for name, value in zip(header, values, strict=True)}
-        row |= {"id": row[key], "row": where}
-        if not row["id"]:
-            raise DataError(where, "no id found → one expected", "Fill the id")
-        name = (row["id"], row.get(session_column, ""))
+        line, cells = numbered
+        row = Row(cells[place], f"{table.path}, row {line}", dict(zip(names, cells, strict=True)))
+        if is_blank(row.id):
+            raise DataError(row.where, "no id found → one expected", "Fill the id")
+        name = (row.id, row.pick(session_column))
         if name in seen:
             other, content = seen[name]
-            kind = "identical" if content == values else "conflicting"
-            raise DataError(where, f"id of row {other} again found, {kind} → one row an id", "Keep the right one")
-        seen[name] = (line, values)
+            kind = "identical" if content == cells else "conflicting"
+            raise DataError(row.where, f"id of row {other} again found, {kind} → one row an id", "Keep the right one")
+        seen[name] = (line, cells)
         return row
 
-    return each_row(path, lines, row_of)
+    return each_row(table.path, table.lines, row_of)
 
 
-def each_row(path: Path, rows: Iterable[Line], read: Callable[[Line], Read]) -> list[Read]:
-    """`read` of every row; what it says of rows that it cannot read is told in one DataError, not row by row."""
-    out, faults = [], []
-    for row in rows:
-        try:
-            out.append(read(row))
-        except DataError as fault:
-            faults.append(fault)
-    if len(faults) == 1:
-        raise faults[0]
-    if faults:
-        lines = [str(fault).removeprefix(f"{path}, ") for fault in faults[:TOLD]]
-        lines += [f"and {len(faults) - TOLD} more"] * (len(faults) > TOLD)
-        raise DataError(path, f"{len(faults)} rows found that cannot be read", "\n  ".join(["Mend them:", *lines]))
-    return out
+def _id_place(table: TextTable, id_columns: list[str], required: list[list[str]], remedy: str) -> int:
+    """Place of the column that holds the ids."""
+    missing = [names for names in (id_columns, *required) if all(table.place(name) is None for name in names)]
+    if missing:
+        wanted = "; ".join(f"one of {', '.join(names)}" if len(names) > 1 else names[0] for names in missing)
+        found = ", ".join(table.columns).lower()
+        raise DataError(table.path, f"columns {found} found → {wanted} expected", remedy)
+    places = list(dict.fromkeys(place for name in id_columns if (place := table.place(name)) is not None))
+    named = [table.columns[place] for place in places if table.columns[place].lower() != id_columns[-1].lower()]
+    if len(named) > 1:
+        raise DataError(table.path, f"columns {' and '.join(named)} found → one column of ids expected",
+                        "Keep the ids of this cohort, and move the others to a name mapping")  # fmt: skip
+    ids = [cells[places[0]] for _, cells in table.lines]
+    if len(id_columns) > 1 and _number_the_rows(ids):
+        raise DataError(
+            f"{table.path}, column {table.columns[places[0]]}", "row numbers found → ids of patients expected",
+            f"Name the column that holds the ids {id_columns[0]}",
+        )  # fmt: skip
+    return places[0]
+
+
+def _number_the_rows(ids: list[str]) -> bool:
+    """Whether these are 0, 1, 2, … or 1, 2, 3, … in this order, as a program numbers rows."""
+    return len(ids) >= MIN_ROW_NUMBERS and any(
+        ids == [str(number) for number in range(first, first + len(ids))] for first in (0, 1)
+    )
 
 
 def cases_of(
@@ -90,106 +115,82 @@ def cases_of(
     return [one for one in found if isinstance(one, Case)], [one for one in found if not isinstance(one, Case)]
 
 
-def read_cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Lower-case header, and (line number, cells) of every row that is not blank."""
-    try:
-        raw = path.read_bytes()
-    except OSError as fault:
-        raise DataError(path, f"cannot be read ({fault.strerror})", "Check the path of the table") from fault
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = raw.decode("latin-1")
-    delimiter = max(",;\t", key=text.partition("\n")[0].count)
-    rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
-    if len(rows) < 2:
-        raise DataError(path, f"{len(rows)} lines found → a header and rows expected", "Export the table again")
-    lines = [(line, row) for line, row in enumerate(rows[1:], start=2) if any(cell.strip() for cell in row)]
-    return [name.strip().lower() for name in rows[0]], lines
-
-
-def pick(row: Row, *names: str) -> str:
-    """The cell under the first of these columns the table has; blank if none."""
-    return next((row[name.lower()] for name in names if name.lower() in row), "")
-
-
-def is_blank(text: str) -> bool:
-    """Whether a cell says that nothing was recorded."""
-    return text.strip().lower() in BLANK
-
-
-def _number(text: str, where: str, what: str, low: float, high: float) -> float:
-    if not re.fullmatch(r"\d+(\.\d+)?", text.strip()) or not low < float(text) < high:
+def parse_number(text: str, where: str, what: str, low: float, high: float) -> float:
+    """A plain decimal number strictly between two bounds."""
+    if not re.fullmatch(r"[0-9]+(\.[0-9]*)?|\.[0-9]+", text.strip()) or not low < float(text) < high:
         raise DataError(
             where, f"{what} {text!r} found → a number between {low:g} and {high:g} expected", "Correct the cell"
         )
     return float(text)
 
 
-def parse_survival(text: str, where: str) -> Outcome | None:
-    """BraTS survival: whole days = died then; `ALIVE (361 days later)` = censored then; blank or NA = not recorded."""
+def parse_age(text: str, where: str) -> float | None:
+    """Years; blank = not recorded. `90+`, `>=90` and the like, as de-identified tables have them, are 90; `>89` too."""
     if is_blank(text):
         return None
-    alive = ALIVE.fullmatch(text.strip())
-    digits = alive[1] if alive else text.strip()
-    if not re.fullmatch(r"\d+(\.0+)?", digits) or not 0 < float(digits) < LONGEST_DAYS:
-        raise DataError(
-            where, f"survival {text!r} found → days such as 289, or ALIVE (361 days later), expected",
-            "Correct the cell; write days, not months",
-        )  # fmt: skip
-    return Outcome(float(digits), event=alive is None)
+    word = " ".join(text.lower().split())
+    bound = AT_LEAST.fullmatch(word)
+    if bound and not word.isdigit():
+        beyond = word.startswith(("over", ">")) and not word.startswith(">=")
+        return parse_number(str(int(bound[1]) + beyond), where, "age", 0, 120)
+    return parse_number(text, where, "age", 0, 120)
 
 
-def parse_age(text: str, where: str) -> float | None:
-    """Years; blank = not recorded."""
-    return None if is_blank(text) else _number(text, where, "age", 0, 120)
+def parse_word(text: str, where: str, what: str, words: Mapping[str, Value]) -> Value | None:
+    """What one of these words means; blank = None."""
+    word = plain(vocabulary.as_code(text))
+    if is_blank(text) and word not in words:
+        return None
+    if word not in words:
+        known = ", ".join(words)
+        raise DataError(where, f"{what} {text!r} found → one of {known} or blank expected", "Correct the cell")
+    return words[word]
 
 
 def parse_extent(text: str, where: str) -> Extent | None:
-    """GTR, STR or biopsy in any case; NA is a level that says nothing is known."""
+    """Extent of resection; NA is a level that says nothing is known."""
+    return parse_word(text, where, "resection", vocabulary.EXTENTS | dict.fromkeys(vocabulary.UNDETERMINED))
+
+
+def parse_idh(text: str, where: str) -> bool | None:
+    """IDH status by word, 0/1 or the name of the mutation; blank or undetermined = None."""
     if is_blank(text):
         return None
-    if text.strip().lower() not in EXTENTS:
-        raise DataError(where, f"resection {text!r} found → GTR, STR, biopsy or NA expected", "Correct the cell")
-    return EXTENTS[text.strip().lower()]
-
-
-def parse_choice(text: str, where: str, what: str, choices: dict[str, object]) -> object | None:
-    """One of the words in `choices` (lower case), blank = None."""
-    if is_blank(text):
-        return None
-    if text.strip().lower() not in choices:
-        raise DataError(where, f"{what} {text!r} found → one of {', '.join(choices)} or blank", "Correct the cell")
-    return choices[text.strip().lower()]
-
-
-def parse_days(text: str, where: str) -> float:
-    """Days of follow-up, more than 0."""
-    return _number(text, where, "days", 0, LONGEST_DAYS)
+    try:
+        return vocabulary.idh_mutant(text)
+    except KeyError:
+        raise DataError(
+            where, f"IDH status {text!r} found → wildtype, mutant, a mutation such as R132H or p.Arg132His, NOS or "
+            "blank expected", "Correct the cell",
+        ) from None  # fmt: skip
 
 
 def parse_points(text: str, where: str) -> float | None:
-    """Karnofsky performance status, 0–100."""
-    return None if is_blank(text) else _number(text, where, "KPS", -1, 101)
+    """Karnofsky performance status in points or percent. 0 to 5 are grades of ECOG or WHO and are refused."""
+    if is_blank(text):
+        return None
+    points = parse_number(text.strip().removesuffix("%").strip(), where, "KPS", -1, 101)
+    if points < 10:
+        raise DataError(
+            where, f"KPS {text!r} found → points from 10 to 100 expected; 0 to 5 are ECOG or WHO grades",
+            "Write Karnofsky points, or rename the column so that it is not read",
+        )  # fmt: skip
+    return points
 
 
 def parse_clinical(row: Row, age_column: str = "age") -> Clinical:
     """The clinical values of a table with our column names: age, and sex, kps, eor, idh, mgmt where it has them."""
-
-    def cell(column: str) -> tuple[str, str]:
-        return pick(row, column), f"{row['row']}, column {column}"
-
     return Clinical(
-        age_years=parse_age(*cell(age_column)),
-        sex=parse_choice(*cell("sex"), "sex", SEXES),  # type: ignore[arg-type]
-        kps=parse_points(*cell("kps")),
-        extent=parse_extent(*cell("eor")),
-        idh_mutant=parse_choice(*cell("idh"), "idh", MUTATED),  # type: ignore[arg-type]
-        mgmt_methylated=parse_choice(*cell("mgmt"), "mgmt", METHYLATED),  # type: ignore[arg-type]
+        age_years=parse_age(*row.at(age_column)),
+        sex=parse_word(*row.at("sex"), "sex", vocabulary.SEXES),
+        kps=parse_points(*row.at("kps")),
+        extent=parse_extent(*row.at("eor")),
+        idh_mutant=parse_idh(*row.at("idh")),
+        mgmt_methylated=parse_word(*row.at("mgmt"), "MGMT status", vocabulary.MGMT),
     )
 
 
 def parse_site(row: Row) -> str | None:
     """The cell under `site`; None = not recorded."""
-    text = pick(row, "site")
+    text = row.pick("site")
     return None if is_blank(text) else text

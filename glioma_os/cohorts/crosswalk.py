@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
-from glioma_os.cohorts.clinical import is_blank, read_cells
-
-# Ids of public sources. In a column of any name, a cell of such a shape is a patient's name and nothing else.
-PUBLIC_ID = re.compile(
-    r"Brats1[78]_\w+|BraTS19_\w+|BraTS20_(Training|Validation)_\d+|BraTS2021_\d+|BraTS-GLI-\d+(-\d+)?"
-    r"|TCGA-\w\w-\w{4}|UPENN-GBM-\d{5}(_\d\d)?|UCSF-PDGM-\d{3,4}(_FU\d+d)?"
-)
+from glioma_os.cohorts.patient_ids import PUBLIC_ID
+from glioma_os.cohorts.table_reader import read_text_table
+from glioma_os.cohorts.vocabulary import is_blank
 
 
 def mapped_names(path: Path) -> list[frozenset[str]]:
     """The names of one patient in each row of a mapping: cells of `…subject_id` columns, public ids anywhere."""
-    header, lines = read_cells(path)
-    titled = {place for place, name in enumerate(header) if "subject_id" in name}
+    table = read_text_table(path)
+    titled = {place for place, name in enumerate(table.columns) if "subject_id" in name.lower()}
     return [
         frozenset(
-            cell.strip()
+            cell
             for place, cell in enumerate(cells)
-            if not is_blank(cell) and (place in titled or PUBLIC_ID.fullmatch(cell.strip()))
+            if not is_blank(cell) and (place in titled or PUBLIC_ID.fullmatch(cell))
         )
-        for _, cells in lines
+        for _, cells in table.lines
     ]
 
 

@@ -1,31 +1,35 @@
-"""Which patients two cohorts share: by their ids, by their voxels, by age and survival."""
+"""Which patients two cohorts share: by their ids, files or voxels, by age and survival."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 
 from glioma_os.cohorts.cohort import Cohort
 from glioma_os.records import Case, Modality
+from glioma_os.volumes.atomic import sha256_file
 from glioma_os.volumes.nifti import read_nifti
 
 DAYS_A_YEAR = (365.0, 365.25)  # both are in use: UPENN's ages are BraTS's · 365/365.25
 MOST_DECIMALS = 6
 WITHIN_YEARS = 1.0  # ages of a suspected pair
 NEARBY_DAYS = 30  # follow-ups that differ by 1 to so many days show how often a pair agrees by chance
+SAMPLE_BYTES = 65536  # of the middle of a file, compared before the whole is read
 SUSPECTED = "suspected: age within a year and the same days"
 Progress = Callable[[Iterable[Case], int, str], Iterable[Case]]
 
 
 @dataclass(frozen=True, order=True)
 class SharedPatient:
-    """One person under two ids. `evidence`: id, voxels, age + days, or suspected."""
+    """One person under two ids. `evidence`: id, voxels, file, age + days (+ sex + event), or suspected."""
 
     own: str
     other: str
@@ -43,10 +47,12 @@ def shared_patients(
 ) -> list[SharedPatient]:
     """Pairs known to be one person, each with its strongest evidence; sorted.
 
-    `voxels` also compares an image of a sequence that both have (every one is read). Age and days are compared last:
-    a patient who was followed on between two releases has other days, and only an id or voxels tell.
+    Image files are compared byte by byte where their sizes agree; `voxels` also compares an image of a sequence that
+    both have (every one is read), which finds copies that were compressed again. Age and days are compared last: a
+    patient who was followed on between two releases has other days, and only an id, files or voxels tell.
     """
     pairs = _by_age_and_days(own.cases(), other.cases())
+    pairs += [SharedPatient(case.patient_id, twin.patient_id, "file") for case, _, twin, _ in same_files(own, other)]
     if voxels:
         pairs += _by_voxels(own, other, progress or _silent)
     pairs += _by_id(own, other)
@@ -85,8 +91,70 @@ def _alike(case: Case, twin: Case) -> bool:
 
 
 def repeated_patients(cohort: Cohort, voxels: bool = False, progress: Progress | None = None) -> list[SharedPatient]:
-    """Pairs of patient ids of one cohort that are likely one person, by the same evidence; each pair once."""
-    return [pair for pair in shared_patients(cohort, cohort, voxels, progress) if pair.own < pair.other]
+    """Pairs of patient ids of one cohort that are likely one person, by the same evidence; each pair once.
+
+    Within one cohort the same whole age, days, sex and event tell too; of 400 strangers a pair at most agrees.
+    """
+    found = {(p.own, p.other): p for p in _by_everything_recorded(cohort)}
+    found |= {(p.own, p.other): p for p in shared_patients(cohort, cohort, voxels, progress)}
+    return [found[pair] for pair in sorted(found) if pair[0] < pair[1]]
+
+
+def _by_everything_recorded(cohort: Cohort) -> list[SharedPatient]:
+    alike = defaultdict(list)
+    for patient, case in _patients(cohort.cases()).items():
+        if case.clinical.sex is not None and case.outcome is not None:
+            alike[_days(case), _age(case), case.clinical.sex, case.outcome.event].append(patient)
+    return [
+        SharedPatient(own, twin, "age + days + sex + event")
+        for patients in alike.values()
+        for own, twin in combinations(sorted(patients), 2)
+    ]
+
+
+def same_files(own: Cohort, other: Cohort) -> list[tuple[Case, Path, Case, Path]]:
+    """Image files of different cases that hold the same bytes: (case, its file, the other case, its file).
+
+    Within one cohort each pair of cases counts once, under its first pair of files.
+    """
+    by_size = defaultdict(list)
+    for case, path, size in _files(other):
+        by_size[size].append((case, path))
+    out: dict[tuple[str, str], tuple[Case, Path, Case, Path]] = {}
+    for case, path, size in _files(own):
+        for twin, copy in by_size.get(size, ()):
+            pair = (case.case_id, twin.case_id)
+            later = own is other and case.case_id >= twin.case_id
+            if not later and pair not in out and _same_bytes(path, copy):
+                out[pair] = (case, path, twin, copy)
+    return list(out.values())
+
+
+def _files(cohort: Cohort) -> Iterable[tuple[Case, Path, int]]:
+    for case in cohort.cases():
+        for path in case.images.values():
+            if os.path.isfile(path) and (size := path.stat().st_size):
+                yield case, path, size
+
+
+def _same_bytes(path: Path, copy: Path) -> bool:
+    """Whether two files of the same size are alike; most are told apart by a sample."""
+    stamps = path.stat().st_mtime_ns, copy.stat().st_mtime_ns
+    return _sample(path, stamps[0]) == _sample(copy, stamps[1]) and (
+        _whole_file(path, stamps[0]) == _whole_file(copy, stamps[1])
+    )
+
+
+@cache
+def _sample(path: Path, changed_ns: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size // 2 - SAMPLE_BYTES // 2, 0))
+        return hashlib.sha256(file.read(SAMPLE_BYTES)).digest()
+
+
+@cache
+def _whole_file(path: Path, changed_ns: int) -> str:
+    return sha256_file(path)
 
 
 def ages_tell(own: Cohort, other: Cohort) -> bool:

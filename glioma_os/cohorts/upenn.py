@@ -9,32 +9,24 @@ from glioma_os.cohorts.clinical import (
     Excluded,
     Row,
     cases_of,
-    is_blank,
     parse_age,
-    parse_choice,
-    parse_days,
+    parse_idh,
     parse_points,
-    pick,
+    parse_word,
     read_table,
 )
 from glioma_os.cohorts.cohort import Cohort
 from glioma_os.cohorts.crosswalk import with_names
+from glioma_os.cohorts.outcomes import NO_SURVIVAL, check_median, outcome_of, parse_days
+from glioma_os.cohorts.vocabulary import CENSORED, DIED, MGMT, SEXES, UPENN_RESECTED, UPENN_STATUS, is_blank
 from glioma_os.errors import ConfigError, DataError
-from glioma_os.records import Case, Clinical, Extent, Modality, Outcome
+from glioma_os.records import Case, Clinical, Modality, Outcome
 
-ID = re.compile(r"(UPENN-GBM-\d{5})_(11|21)")
+ID = re.compile(r"(UPENN-GBM-\d{5})_(11|21)", re.ASCII)
 BASELINE, FOLLOW_UP = "11", "21"
 FILES = {Modality.T1: "T1", Modality.T1C: "T1GD", Modality.T2: "T2", Modality.FLAIR: "FLAIR"}
 MASKS = ("images_segm/{}_segm.nii.gz", "automated_segm/{}_automated_approx_segm.nii.gz")
 DAYS_COLUMNS = ("Survival_from_surgery_days_UPDATED", "Survival_from_surgery_days")
-SEXES: dict[str, object] = {"f": "F", "m": "M"}
-IDH: dict[str, object] = {"wildtype": False, "mutated": True, "nos/nec": None}
-MGMT: dict[str, object] = {"methylated": True, "unmethylated": False, "indeterminate": None}
-RESECTED: dict[str, object] = {"y": Extent.GTR, "n": Extent.STR, "not applicable": None}
-DEAD, LIVING, UNSURE = "dead", "living", "unsure"
-STATUS: dict[str, object] = {
-    "deceased": DEAD, "alive": LIVING, "lost to follow-up": LIVING, "deceased - uncertain date of death": UNSURE,
-}  # fmt: skip
 
 
 class UpennCohort(Cohort):
@@ -58,21 +50,23 @@ class UpennCohort(Cohort):
 
     def _read(self) -> tuple[list[Case], list[Excluded]]:
         rows = read_table(self.table, ("ID",), [("Age_at_scan_years",), DAYS_COLUMNS])
-        return cases_of(self.table, rows, self._case)
+        cases, excluded = cases_of(self.table, rows, self._case)
+        check_median(self.table, DAYS_COLUMNS[0], cases)
+        return cases, excluded
 
     def _case(self, row: Row) -> Case | Excluded:
-        match = ID.fullmatch(row["id"])
+        match = ID.fullmatch(row.id)
         if not match:
-            raise DataError(row["row"], f"id {row['id']!r} found → UPENN-GBM-00001_11 expected", "Correct the id")
+            raise DataError(row.where, f"id {row.id!r} found → UPENN-GBM-00001_11 expected", "Correct the id")
         outcome, reason = _outcome(row)
-        images, label = self._images(row["id"])
+        images, label = self._images(row.id)
         if match[2] != BASELINE:
-            return row["id"], "follow-up scan"
+            return row.id, "follow-up scan"
         if outcome is None:
-            return row["id"], reason
+            return row.id, reason
         if self.root and not images:
-            return row["id"], "no images"
-        return Case(row["id"], match[1], self.name, "UPENN", images, label, _clinical(row), outcome)
+            return row.id, "no images"
+        return Case(row.id, match[1], self.name, "UPENN", images, label, _clinical(row), outcome)
 
     def _images(self, case_id: str) -> tuple[dict[Modality, Path], Path | None]:
         if self.root is None:
@@ -90,35 +84,35 @@ class UpennCohort(Cohort):
 
 
 def _clinical(row: Row) -> Clinical:
-    def word(column: str, choices: dict[str, object]) -> object | None:
-        return parse_choice(pick(row, column), f"{row['row']}, column {column}", column, choices)
-
     return Clinical(
-        age_years=parse_age(pick(row, "Age_at_scan_years"), f"{row['row']}, column Age_at_scan_years"),
-        sex=word("Gender", SEXES),  # type: ignore[arg-type]
-        kps=parse_points(pick(row, "KPS"), f"{row['row']}, column KPS"),
-        extent=word("GTR_over90percent", RESECTED),  # type: ignore[arg-type]
-        idh_mutant=word("IDH1", IDH),  # type: ignore[arg-type]
-        mgmt_methylated=word("MGMT", MGMT),  # type: ignore[arg-type]
+        age_years=parse_age(*row.at("Age_at_scan_years")),
+        sex=parse_word(*row.at("Gender"), "Gender", SEXES),
+        kps=parse_points(*row.at("KPS")),
+        extent=parse_word(*row.at("GTR_over90percent"), "GTR_over90percent", UPENN_RESECTED),
+        idh_mutant=parse_idh(*row.at("IDH1")),
+        mgmt_methylated=parse_word(*row.at("MGMT"), "MGMT", MGMT),
     )
 
 
 def _outcome(row: Row) -> tuple[Outcome | None, str]:
     """A death's days and a survivor's follow-up stand in separate columns. Table v1 has no status: days are deaths."""
-    days, followed = pick(row, *DAYS_COLUMNS), pick(row, "Survival_Censor")
-    where, at = f"{row['row']}, column {DAYS_COLUMNS[0]}", f"{row['row']}, column Survival_Status"
-    if "survival_status" not in row:
-        return (None, "no survival recorded") if is_blank(days) else (Outcome(parse_days(days, where), True), "")
-    status = parse_choice(pick(row, "Survival_Status"), at, "status", STATUS)
-    if status == DEAD:
+    days, where = row.at(*DAYS_COLUMNS)
+    if not row.has("Survival_Status"):
+        return (None, NO_SURVIVAL) if is_blank(days) else outcome_of(parse_days(days, where), True)
+    status = parse_word(*row.at("Survival_Status"), "status", UPENN_STATUS)
+    if status == DIED:
         if is_blank(days):
-            raise DataError(where, "a death without a time found → days expected", "Fill the cell, or mend the status")
-        return Outcome(parse_days(days, where), True), ""
+            raise DataError(
+                where, "a death without a time found → days expected", "Fill the cell or correct the status"
+            )
+        return outcome_of(parse_days(days, where), True)
+    text, at = row.at("Survival_Status")
     if not is_blank(days):
-        raise DataError(at, f"{pick(row, 'Survival_Status')!r} beside a day of death found → Deceased expected",
-                        "Mend the status, or move the day to Survival_Censor")  # fmt: skip
-    if status == LIVING and not is_blank(followed):
-        return Outcome(parse_days(followed, f"{row['row']}, column Survival_Censor"), False), ""
-    return None, {UNSURE: "date of death uncertain", LIVING: "no follow-up recorded"}.get(
-        str(status), "no survival recorded"
-    )
+        raise DataError(at, f"{text!r} beside a day of death found → Deceased expected",
+                        "Correct the status, or move the day to Survival_Censor")  # fmt: skip
+    followed = row.pick("Survival_Censor")
+    if status == CENSORED:
+        if is_blank(followed):
+            return None, "no follow-up recorded"
+        return outcome_of(parse_days(*row.at("Survival_Censor")), False)
+    return None, status or NO_SURVIVAL

@@ -24,6 +24,7 @@ from glioma_os.fusion.pipeline import (
     empirical_cdf,
 )
 from glioma_os.fusion.plan import AGE, Block, Choice, Planner, Split, blocks_of, clinical_block
+from glioma_os.fusion.preprocessing import check_combat
 from glioma_os.records import Array
 from glioma_os.survival.bootstrap import METRICS, Sample, bootstrap_weights
 from glioma_os.survival.curves import CurveCalibration, kaplan_meier
@@ -40,6 +41,8 @@ def develop(
     """One pipeline a split: majority and age alone first, then every head on every block, `selected` and `ensemble`."""
     if len({head.name for head in heads}) != len(heads):
         raise ConfigError("heads", "a name stands twice", "Give each head once")
+    if planner.how.combat and planner.splits[0].blocks:
+        check_combat(planner.rows, variables)
     reference = Logistic() if planner.endpoint.n_classes else Cox()
     blocks = blocks_of(variables, tuple(dict.fromkeys(planner.splits[0].blocks)))
     jobs: list[tuple[Head, list[Block]]] = [(reference, [AGE])]

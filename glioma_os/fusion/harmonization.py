@@ -11,6 +11,29 @@ from glioma_os.errors import DataError
 from glioma_os.records import Array
 
 
+def check_sites(sites: Sequence[str], covariates: Array, names: Sequence[str] = ()) -> None:
+    """Sites and covariates (n, c) that ComBat can tell apart, else a DataError: every row has a site, and no covariate
+    (`names`, where they are known) differs between sites alone."""
+    blank = sum(not site for site in sites)
+    if blank:
+        raise DataError("site", f"{blank} of {len(sites)} patients without a site found → a site for each",
+                        "Fill the column site, or set validation.combat.enabled=false")  # fmt: skip
+    if not covariates.shape[1]:
+        return
+    place = np.unique(np.array(sites), return_inverse=True)[1]
+    means = np.stack([covariates[place == site].mean(axis=0) for site in range(place.max() + 1)])
+    within, between = covariates - means[place], covariates - covariates.mean(axis=0)
+    if np.linalg.matrix_rank(within) == np.linalg.matrix_rank(between):
+        return
+    spread, inside = between.std(axis=0), within.std(axis=0)
+    told = [name for name, own, other in zip(names, inside, spread, strict=False) if own < 1e-9 < other]
+    raise DataError(
+        "validation.clinical", f"{', '.join(told) or 'a combination of variables'} found, which differs between sites "
+        "and not within them → variables that ComBat can tell from the site",
+        "Leave the variable out, or set validation.combat.enabled=false",
+    )  # fmt: skip
+
+
 class Combat:
     """Empirical-Bayes ComBat (Johnson 2007; Fortin 2018): what covariates explain is kept, what the site adds is not.
 
@@ -24,6 +47,7 @@ class Combat:
     def fit(self, features: Array, sites: Sequence[str], covariates: Array) -> Self:
         """Learn from `features` (n, f), a site per row and `covariates` (n, c), none of them NaN."""
         place = np.array(sites)
+        check_sites(sites, covariates)
         self.sites = sorted(set(sites))
         few = [site for site in self.sites if np.sum(place == site) < 2]
         if few:

@@ -11,7 +11,8 @@ from scipy.special import ndtri
 from sklearn.decomposition import PCA
 
 from glioma_os.errors import ConfigError, DataError
-from glioma_os.fusion.harmonization import Combat
+from glioma_os.fusion.harmonization import Combat, check_sites
+from glioma_os.fusion.rows import CLINICAL_VARIABLES, Rows
 from glioma_os.records import Array
 
 
@@ -98,6 +99,16 @@ class Preparation:
         for number in self.n_components:
             if number is not None and number < 1:
                 raise ConfigError("validation.components", f"{number} found → 1 or more, or null", "Raise it")
+
+
+def check_combat(rows: Rows, variables: Sequence[str]) -> None:
+    """A DataError where ComBat cannot tell sites of these rows from their clinical variables, or a site is blank."""
+    values = rows.columns(variables)
+    missing = np.isnan(values)
+    partly = np.flatnonzero(missing.any(axis=0) & ~missing.all(axis=0))
+    names = [column for name in variables for column in CLINICAL_VARIABLES[name]]
+    names += [f"whether {names[place]} is recorded" for place in partly]
+    check_sites(rows.sites, np.hstack([np.where(missing, _medians(values), values), missing[:, partly]]), names)
 
 
 class FoldPreprocessor:

@@ -25,7 +25,7 @@ from glioma_os.training.progress import say, track
 from glioma_os.training.run import Run, digest
 from glioma_os.volumes.atomic import atomic_write
 
-RECIPE = 3  # raise when a change alters what is found
+RECIPE = 4  # raise when a change alters what is found
 
 
 def second_cohorts(setting: Setting) -> dict[str, Cohort]:
@@ -137,7 +137,7 @@ def main(cfg: DictConfig) -> None:
             say(f"    {counts['suspected']} suspected (age within a year and the same days; "
                 f"{counts['suspected_by_chance']:g} expected by chance)")  # fmt: skip
         if not counts["ages_tell"]:
-            say("    ages in whole years, or no survival: only ids and voxels (audit.voxels=true) are certain here")
+            say("    ages in whole years, or no survival: only ids, files and voxels (audit.voxels=true) are certain")
     if found["features"]:
         print_columns(found["features"])
     total = sum(counts["shared"] for counts in found["compared"].values())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -10,7 +9,8 @@ import numpy as np
 from omegaconf import DictConfig
 
 from glioma_os.cohorts.cohort import Cohort
-from glioma_os.data.features import encoder_patients, read_feature_csv
+from glioma_os.data.feature_csv import drop_word, read_feature_csv
+from glioma_os.data.features import encoder_patients
 from glioma_os.errors import DataError
 from glioma_os.fusion.leaks import Finding, Suspicion, implausible_columns, leaking_columns, suspected_selection
 from glioma_os.records import Case, FeatureTable
@@ -76,6 +76,4 @@ def drop_words(table: FeatureTable, found: list[Finding], dropped: Sequence[str]
     """`features.drop=[…]` that leaves these columns out too: names as the files' headers have them."""
     several = len(table.provenance["source_sha256"]) > 1  # then a column is called file/column
     names = [one.column.partition("/")[2] if several else one.column for one in found]
-    every = dict.fromkeys([*dropped, *names])
-    words = (name if name.replace("_", "").isalnum() else json.dumps(name, ensure_ascii=False) for name in every)
-    return f"'features.drop=[{','.join(words)}]'"
+    return drop_word([*dropped, *names])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from omegaconf import DictConfig
 
+from glioma_os.cohorts.cohort import Cohort
+from glioma_os.cohorts.overlap import repeated_patients, same_files
 from glioma_os.errors import DataError
 from glioma_os.stages.setting import Setting
 from glioma_os.training.progress import say, track
@@ -20,7 +22,25 @@ def findings(setting: Setting) -> list[Finding]:
     out: list[Finding] = []
     for case in track(cases, len(cases), f"Checking {cohort.name}"):
         out += check_case(case, scheme, wanted)
-    return out
+    return out + repeated(cohort)
+
+
+def repeated(cohort: Cohort) -> list[Finding]:
+    """One scan under two patient ids (an error) or in two cases of a patient, and patients that are likely one."""
+    out = []
+    for case, path, twin, copy in same_files(cohort, cohort):
+        own = case.patient_id == twin.patient_id
+        out.append(Finding(
+            case.case_id, path.name, "note" if own else "error",
+            f"the same file as {copy.name} of case {twin.case_id} found → a scan of its own",
+            "Check which session it is" if own else "Give both cases one patient id, or leave one out",
+        ))  # fmt: skip
+    return out + [
+        Finding(pair.own, "table", "note", f"the same {pair.evidence} as patient {pair.other}",
+                "Check whether they are one person, and give both one patient id")
+        for pair in repeated_patients(cohort)
+        if pair.evidence != "file"
+    ]  # fmt: skip
 
 
 def main(cfg: DictConfig) -> None:

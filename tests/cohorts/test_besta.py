@@ -43,7 +43,6 @@ def test_an_id_that_is_no_pseudonym_is_refused_and_not_repeated(write, name):
     ("row", "message"),
     [
         ("BESTA-0001,,,60,,,,100,2,a.nii.gz,a.nii.gz,", "column event"),
-        ("BESTA-0001,,,60,,,,100,,a.nii.gz,a.nii.gz,", "column event"),
         ("BESTA-0001,,,60,,,,-3,1,a.nii.gz,a.nii.gz,", "column os_days"),
         ("BESTA-0001,,,600,,,,100,1,a.nii.gz,a.nii.gz,", "column age"),
         ("BESTA-0001,,,60,,,maybe,100,1,a.nii.gz,a.nii.gz,", "column idh"),

@@ -4,7 +4,9 @@ from hypothesis import strategies as st
 
 from glioma_os.cohorts.besta import BestaCohort
 from glioma_os.cohorts.brats import BratsTableCohort, survival_rows
-from glioma_os.cohorts.clinical import TOLD, parse_age, parse_extent, parse_survival, read_table
+from glioma_os.cohorts.clinical import parse_age, parse_extent, read_table
+from glioma_os.cohorts.faults import MOST_LISTED
+from glioma_os.cohorts.outcomes import parse_survival
 from glioma_os.cohorts.table import TableCohort
 from glioma_os.cohorts.ucsf import UcsfCohort
 from glioma_os.cohorts.upenn import UpennCohort
@@ -18,6 +20,8 @@ from glioma_os.records import Extent, Outcome
         ("289", Outcome(289, True)),
         ("289.0", Outcome(289, True)),
         ("ALIVE (361 days later)", Outcome(361, False)),
+        ("0", Outcome(0.5, True)),
+        ("ALIVE (0 days later)", None),
         ("", None),
         ("NA", None),
     ],
@@ -26,9 +30,7 @@ def test_survival_grammar(text, outcome):
     assert parse_survival(text, "row 2") == outcome
 
 
-@pytest.mark.parametrize(
-    "text", ["alive", "361d", "1.2e3", "-5", "0", "99999", "ALIVE", "12.5", "ALIVE (x days later)"]
-)
+@pytest.mark.parametrize("text", ["alive", "361d", "1.2e3", "-5", "99999", "ALIVE", "12.5", "ALIVE (x days later)"])
 def test_other_survival_is_an_error_that_shows_it(text):
     with pytest.raises(DataError) as caught:
         parse_survival(text, "table.csv, row 7")
@@ -128,11 +130,11 @@ def test_one_fault_stands_alone_and_many_are_counted(tmp_path):
     path.write_text("patient_id,age,os_days,event\nA,60,10,1\nB,sixty,10,1\n")
     with pytest.raises(DataError, match="row 3, column age: age 'sixty' found"):
         TableCohort(path).cases()
-    path.write_text("patient_id,age\n" + "".join(f"P{number}\n" for number in range(TOLD + 5)))
-    with pytest.raises(DataError, match=f"{TOLD + 5} rows found that cannot be read") as caught:
+    path.write_text("patient_id,age\n" + "".join(f"P{number}\n" for number in range(MOST_LISTED + 5)))
+    with pytest.raises(DataError, match=f"{MOST_LISTED + 5} rows found that cannot be read") as caught:
         read_table(path, ("patient_id",))
     lines = str(caught.value).splitlines()[1:]
-    assert len(lines) == TOLD + 1 and lines[-1].strip() == "and 5 more"
+    assert len(lines) == MOST_LISTED + 1 and lines[-1].strip() == "and 5 more"
 
 
 def test_real_2020_table_counts(real_data):

@@ -1,6 +1,7 @@
 """Who is in two cohorts: made-up people, and the real tables' known answers."""
 
 import csv
+import gzip
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -80,6 +81,10 @@ def test_same_voxels_are_one_person_whatever_the_name(cohorts, tmp_path):
     case = own.cases()[3]
     other = People([("renamed", 33.3, 5.0)])
     other.cases()[0].images.update({Modality.T1C: case.images[Modality.T1C]})
+    assert shared_patients(own, other) == [SharedPatient(case.patient_id, "renamed", "file")]
+    again = tmp_path / "again.nii.gz"
+    again.write_bytes(gzip.compress(gzip.decompress(case.images[Modality.T1C].read_bytes()), 1))
+    other.cases()[0].images.update({Modality.T1C: again})
     assert shared_patients(own, other) == []
     assert shared_patients(own, other, voxels=True) == [SharedPatient(case.patient_id, "renamed", "voxels")]
     assert repeated_patients(own, voxels=True) == []

@@ -57,7 +57,7 @@ def test_upenn_keeps_baselines_and_reads_both_kinds_of_time(tmp_path):
         (",960,", ",Not Available,", "row 2.*death without a time"),
         ("960,Deceased", "960,Alive", "'Alive' beside a day of death"),
         ("960,Deceased", "960,Not Available", "beside a day of death"),
-        (",960,", ",0,", "row 2.*'0'"),
+        (",960,", ",-1,", "row 2.*'-1'"),
         ("52.16", "fifty", "row 2.*fifty"),
         ("UPENN-GBM-00002_21", "UPENN-GBM-00002_31", "UPENN-GBM-00002_31"),
         ("960,", "nine,", "'nine'"),

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from glioma_os.data.features import encoder_patients, read_feature_csv, with_rows_for
+from glioma_os.data.feature_csv import read_feature_csv
+from glioma_os.data.features import encoder_patients, with_rows_for
 from glioma_os.errors import ConfigError, DataError
 
 
@@ -38,7 +39,7 @@ def test_cases_without_features_get_a_blank_row(files):
     [
         ("none.csv", {}, "features.path"),
         ("x*.csv", {}, "no file"),
-        ("t1.csv", {}, "'grade' holds text"),
+        ("t1.csv", {}, r"'grade'\) → numbers expected.*'features.drop=\[grade\]'"),
         ("t1.csv", {"id_column": "case"}, "'case' expected"),
         ("t1.csv", {"drop": ["grade", "os_day"]}, "no column 'os_day'"),
         ("t1.csv", {"drop": ["grade"], "pattern": r"\d$", "to": ""}, "twice"),
@@ -51,7 +52,7 @@ def test_what_cannot_be_read_is_named(files, path, options, words):
 
 def test_files_without_a_common_case_are_refused(files):
     (files / "t2.csv").write_text("ID,grade,a\nvolume_8,HGG,7\n")
-    with pytest.raises(DataError, match="all 2 files"):
+    with pytest.raises(DataError, match="no case in all 2 files"):
         read_feature_csv(str(files / "*.csv"), "ID", drop=["grade"])
 
 

@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 from glioma_os.cohorts.brats import BratsTableCohort
 from glioma_os.cohorts.table import TableCohort
 from glioma_os.cohorts.upenn import UpennCohort
-from glioma_os.data.features import read_feature_csv
+from glioma_os.data.feature_csv import read_feature_csv
 from glioma_os.fusion.leaks import (
     implausible_columns,
     is_row_number,
