@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from glioma_os.cohorts.cohort import Cohort
+from glioma_os.errors import DataError
 from glioma_os.records import Case, Modality
 from glioma_os.volumes.atomic import sha256_file
 from glioma_os.volumes.nifti import read_nifti
@@ -117,17 +118,32 @@ def same_files(own: Cohort, other: Cohort) -> list[tuple[Case, Path, Case, Path]
 
     Within one cohort each pair of cases counts once, under its first pair of files.
     """
-    by_size = defaultdict(list)
-    for case, path, size in _files(other):
-        by_size[size].append((case, path))
+    files = list(_files(own))
+    others = files if own is other else list(_files(other))
+    sizes, of_others = (Counter(size for *_, size in found) for found in (files, others))
+    likely = {size for size in sizes if of_others[size] > (own is other)}
+    alike = defaultdict(list)
+    for twin, copy, size in others:
+        if size in likely:
+            alike[size, _sample(copy, copy.stat().st_mtime_ns)].append((twin, copy))
     out: dict[tuple[str, str], tuple[Case, Path, Case, Path]] = {}
-    for case, path, size in _files(own):
-        for twin, copy in by_size.get(size, ()):
+    for case, path, size in files:
+        for twin, copy in alike[size, _sample(path, path.stat().st_mtime_ns)] if size in likely else ():
             pair = (case.case_id, twin.case_id)
             later = own is other and case.case_id >= twin.case_id
             if not later and pair not in out and _same_bytes(path, copy):
                 out[pair] = (case, path, twin, copy)
     return list(out.values())
+
+
+def refuse_shared_scans(cohort: Cohort) -> None:
+    """A DataError where one image file stands under two patients: they would part it between training and test."""
+    for case, path, twin, copy in same_files(cohort, cohort):
+        if case.patient_id != twin.patient_id:
+            raise DataError(
+                f"{case.case_id}: {path.name}", f"the same file as {copy.name} of case {twin.case_id} found → a scan "
+                "of its own", "Give both cases one patient id, or leave one out",
+            )  # fmt: skip
 
 
 def _files(cohort: Cohort) -> Iterable[tuple[Case, Path, int]]:
@@ -138,11 +154,8 @@ def _files(cohort: Cohort) -> Iterable[tuple[Case, Path, int]]:
 
 
 def _same_bytes(path: Path, copy: Path) -> bool:
-    """Whether two files of the same size are alike; most are told apart by a sample."""
-    stamps = path.stat().st_mtime_ns, copy.stat().st_mtime_ns
-    return _sample(path, stamps[0]) == _sample(copy, stamps[1]) and (
-        _whole_file(path, stamps[0]) == _whole_file(copy, stamps[1])
-    )
+    """Whether two files of the same size and sample are alike."""
+    return _whole_file(path, path.stat().st_mtime_ns) == _whole_file(copy, copy.stat().st_mtime_ns)
 
 
 @cache

@@ -13,6 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from glioma_os.cohorts.cohort import Cohort
+from glioma_os.cohorts.overlap import refuse_shared_scans
 from glioma_os.cohorts.splits import Folds, make_folds
 from glioma_os.data.prepared import PreparedCohort
 from glioma_os.errors import ConfigError, DataError
@@ -139,6 +140,7 @@ class Setting:
         found = PreparedCohort(cohort, self.store, recipe)
         waiting = found.waiting()
         if waiting:
+            refuse_shared_scans(cohort)
             for case in track(waiting, len(waiting), f"Preparing {cohort.name}"):
                 self.store.prepare(case, recipe)
         return found

@@ -12,7 +12,7 @@ from glioma_os.cohorts.overlap import SharedPatient, repeated_patients, shared_p
 from glioma_os.cohorts.splits import make_folds
 from glioma_os.cohorts.table import TableCohort
 from glioma_os.errors import ConfigError, DataError
-from glioma_os.stages import audit, verify
+from glioma_os.stages import audit, prepare, verify
 from glioma_os.stages.setting import Setting
 
 
@@ -118,6 +118,11 @@ def test_one_scan_under_two_patients_is_an_error_of_verify(copied):
     found = [finding for finding in verify.findings(setting(copied)) if "of case" in finding.problem]
     assert [(f.case_id, f.level) for f in found] == [("BraTS20_Training_001", "error")]
     assert "of case BraTS20_Training_003" in found[0].problem and "one patient id" in found[0].remedy
+
+
+def test_one_scan_under_two_patients_is_not_prepared(copied):
+    with pytest.raises(DataError, match="BraTS20_Training_001.*of case BraTS20_Training_003"):
+        prepare.main(setting(copied).cfg)
 
 
 def test_and_a_finding_of_the_audit_without_its_voxels(copied):
