@@ -44,8 +44,8 @@ ENDPOINTS = {
 LAWS = {"age": Law(), "noise": Law(128), "clinical": Law(12, clinical=True)}
 VARIABLES = {"age": ("age",), "noise": ("age",), "clinical": ("age", "sex", "eor")}
 N, REPLICATES, NEW = 118, 1000, 4000
-SIGNALS = (0.4, 0.6)
-COVERED = Law(32, 0.4)
+SIGNALS = (0.4, 0.6)  # correlation of the features' trait with log survival
+COVERED = Law(32, SIGNALS[0])
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ class Cell:
     variables: tuple[str, ...]
     endpoint: str
     n: int = N
+    repeats: int = 1
 
 
 def validated(cell: Cell, seed: int) -> tuple[ValidationResult, Rows, FeatureTable | None]:
@@ -67,7 +68,15 @@ def validated(cell: Cell, seed: int) -> tuple[ValidationResult, Rows, FeatureTab
     heads += [Logistic(inverse_l2=(0.1,))] if endpoint.n_classes else []
     features = None if table is None else (lambda repeat, fold: table)
     result = nested_validation(
-        rows, cell.variables, features, heads, endpoint, folds_of(rows, 1, seed), 3, Preparation((4, 16)), seed=seed
+        rows,
+        cell.variables,
+        features,
+        heads,
+        endpoint,
+        folds_of(rows, cell.repeats, seed),
+        3,
+        Preparation((4, 16)),
+        seed=seed,
     )
     return result, rows, table
 
@@ -125,7 +134,7 @@ def share(hits: np.ndarray) -> str:
 def claims_row(cell: Cell, found: np.ndarray) -> dict[str, str]:
     delta, low, high, says, to_age = found.T
     return {
-        "inputs": cell.kind, "endpoint": cell.endpoint, "cohorts": str(len(found)),
+        "inputs": cell.kind, "repeats": str(cell.repeats), "endpoint": cell.endpoint, "cohorts": str(len(found)),
         "mean difference": f"{delta.mean():+.4f}", "interval above 0": share(low > 0),
         "interval below 0": share(high < 0), "headline says add": share(says > 0),
         "mean difference to age": f"{to_age.mean():+.4f}",
@@ -147,18 +156,40 @@ def coverage_row(cell: Cell, found: np.ndarray) -> dict[str, str]:
 def tables(parts: list[str]) -> dict[str, tuple[object, object, list[Cell]]]:
     """Name → (what is computed for a cohort, how a row is made of all, the rows)."""
     claims = [Cell(kind, LAWS[kind], VARIABLES[kind], name) for kind in LAWS for name in ENDPOINTS]
-    power = [Cell(f"signal {s}", Law(128, s), ("age",), name) for s in SIGNALS for name in ENDPOINTS]
+    power, repeated = (
+        [Cell(f"signal {s}", Law(128, s), ("age",), name, N, repeats) for s in signals for name in ENDPOINTS]
+        for signals, repeats in ((SIGNALS, 1), (SIGNALS[:1], 10))
+    )
     coverage = [Cell("coverage", COVERED, ("age",), name, n) for n in (118, 600) for name in
                 ("binary_365", "time_to_event")]  # fmt: skip
     found = {"claims": (claim, claims_row, claims), "power": (claim, claims_row, power),
-             "coverage": (cover, coverage_row, coverage)}  # fmt: skip
+             "repeated": (claim, claims_row, repeated), "coverage": (cover, coverage_row, coverage)}  # fmt: skip
     return {name: found[name] for name in parts}
+
+
+def write(name: str, rows: list[dict[str, str]]) -> None:
+    """The table as a CSV, and in the README between its two marks."""
+    with (HERE / f"{name}.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    readme = HERE / "README.md"
+    before, _, rest = readme.read_text().partition(f"<!-- {name} -->\n")
+    _, mark, after = rest.partition(f"<!-- end of {name} -->")
+    readme.write_text(f"{before}<!-- {name} -->\n{table}\n{mark}{after}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cohorts", type=int, default=40, help="simulated cohorts per row")
-    parser.add_argument("--parts", nargs="+", default=["claims", "power", "coverage"])
+    parser.add_argument(
+        "--parts",
+        nargs="+",
+        default=["claims", "power", "coverage"],
+        help="of claims, power, repeated (slow), coverage",
+    )
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     parser.add_argument("--write", action="store_true", help="write the tables beside this file")
     asked = parser.parse_args()
@@ -172,10 +203,7 @@ def main() -> None:
                 rows.append(as_row(cell, found))
                 print(" | ".join(rows[-1].values()), f"({time.monotonic() - start:.0f} s)", flush=True)
                 if asked.write:
-                    with (HERE / f"{name}.csv").open("w", newline="") as file:
-                        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-                        writer.writeheader()
-                        writer.writerows(rows)
+                    write(name, rows)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ def test_a_gain_that_is_not_there_is_not_claimed():
     limit = 100 * (0.025 + 2 * math.sqrt(0.025 * 0.975 / COHORTS))
     rows = rows_of("claims")
     assert len(rows) == 9
-    for kind, endpoint, _, difference, above, _, says, to_age, *_ in rows:
+    for kind, _, endpoint, _, difference, above, _, says, to_age, *_ in rows:
         assert percent(above) <= limit and percent(says) <= percent(above), (kind, endpoint, above, says)
         assert abs(float(difference)) <= 0.003 if kind == "age" else -0.02 <= float(difference), (kind, endpoint)
         assert float(to_age.split(" (")[0]) >= -0.02, (kind, endpoint, to_age)
@@ -34,5 +34,5 @@ def test_a_gain_that_is_not_there_is_not_claimed():
 
 @pytest.mark.slow
 def test_a_gain_that_is_there_is_found():
-    found = {(kind, endpoint): percent(says) for kind, endpoint, _, _, _, _, says, *_ in rows_of("power")}
+    found = {(kind, endpoint): percent(says) for kind, _, endpoint, _, _, _, _, says, *_ in rows_of("power")}
     assert all(found["signal 0.6", endpoint] >= 60 for _, endpoint in found)
