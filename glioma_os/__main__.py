@@ -111,23 +111,24 @@ def _compose_and_run() -> None:
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import DictConfig
 
-    from glioma_os.stages.build import run_stage
+    from glioma_os.stages.build import command_words, run_stage
     from glioma_os.stages.checks import check_types, check_values
+    from glioma_os.stages.guards import guard_configuration
     from glioma_os.training.processes import die_with_parent, exit_on_signals
 
-    failures: list[GliomaError] = []
+    failures: list[Exception] = []
 
     @hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")
     def app(cfg: DictConfig) -> None:
         try:
             job(cfg)
-        except GliomaError as error:
+        except Exception as error:
             failures.append(error)  # raised again below: Hydra would print the whole command line before it
 
     def job(cfg: DictConfig) -> None:
         if cfg.paths.job:
             die_with_parent()
-        words = list(HydraConfig.get().overrides.task)
+        words = command_words(HydraConfig.get().overrides.task)
         check_types(words)
         check_values(cfg)
         runs = run_stage(cfg)
@@ -137,6 +138,7 @@ def _compose_and_run() -> None:
             leave_result(cfg, words, runs)
 
     exit_on_signals()
+    guard_configuration()
     app()
     if failures:
         raise failures[0]
@@ -172,6 +174,12 @@ def _exit_of_foreign(error: Exception) -> int:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, GliomaError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is not None and isinstance(error, HydraException | OmegaConfBaseException):
+        _complain(f"{type(cause).__name__}: {cause}")
+        return cause.exit_code
     of_group = isinstance(error, ValueError) and str(error).startswith("Config group override")
     if of_group or isinstance(error, HydraException | OmegaConfBaseException):
         _complain(f"ConfigError: {_of_hydra(error)}")

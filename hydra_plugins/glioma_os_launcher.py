@@ -96,10 +96,11 @@ class ProcessLauncher(Launcher):
     @staticmethod
     def _key(cfg: DictConfig) -> str:
         """Empty where it cannot be told: the job itself will say what is wrong, and alone."""
+        from glioma_os.stages.build import command_words
         from glioma_os.stages.job import job_key
 
         try:
-            return job_key(cfg, list(cfg.hydra.overrides.task))
+            return job_key(cfg, command_words(cfg.hydra.overrides.task))
         except GliomaError:
             return ""
 

@@ -18,7 +18,7 @@ from glioma_os.data.prepared import PreparedCohort
 from glioma_os.errors import ConfigError, DataError
 from glioma_os.fusion.folds import seen_by_encoder
 from glioma_os.records import Case, Extent, FeatureTable
-from glioma_os.stages.build import build, plain, plain_groups
+from glioma_os.stages.build import build, command_words, plain, plain_groups
 from glioma_os.stages.checks import check_horizons
 from glioma_os.training.pages import keep_pages
 from glioma_os.training.progress import say, track
@@ -257,7 +257,7 @@ def settings_of(cfg: DictConfig, overrides: Sequence[str] | None = None) -> list
     named = plain(cfg.settings)
     if not named:
         return [Setting(cfg, cfg.setting)]
-    own = list(HydraConfig.get().overrides.task if overrides is None else overrides)
+    own = command_words(HydraConfig.get().overrides.task) if overrides is None else list(overrides)
     out = []
     for name, overrides in named.items():
         if not isinstance(overrides, list):
