@@ -15,7 +15,7 @@ from glioma_os.fusion.results import ValidationResult
 from glioma_os.fusion.scores import Score
 from glioma_os.fusion.subgroups import SubgroupScore
 from glioma_os.records import Array, Region
-from glioma_os.volumes.atomic import atomic_write
+from glioma_os.volumes.atomic import PRIVATE, atomic_write
 
 SCORES = "scores.csv"
 PREDICTIONS = "predictions.csv"
@@ -62,8 +62,7 @@ def write_predictions(result: ValidationResult, path: Path) -> None:
             )  # fmt: skip
     header = [*COLUMNS, *(f"p_class_{k}" for k in range(result.endpoint.n_classes))]
     header += [] if horizons is None else [f"alive_{day:g}" for day in horizons]
-    atomic_write(path, f"# {NOTICE}\n".encode() + csv_bytes(header, rows))
-    path.chmod(0o600)  # rows of patients
+    atomic_write(path, f"# {NOTICE}\n".encode() + csv_bytes(header, rows), PRIVATE)
 
 
 def read_dice(folder: Path) -> list[dict[str, str]]:
@@ -95,8 +94,7 @@ def write_instability(case_ids: tuple[str, ...], refits: Refits, path: Path) -> 
     """One line per case: the model's probability, then those of the bootstrap models; owner-only."""
     header = ["case_id", "model", *(f"bootstrap_{k}" for k in range(len(refits.bootstrap)))]
     rows = [[name, *row] for name, row in zip(case_ids, np.vstack([refits.original, refits.bootstrap]).T, strict=True)]
-    atomic_write(path, csv_bytes(header, [[row[0], *(f"{value:.6g}" for value in row[1:])] for row in rows]))
-    path.chmod(0o600)  # rows of patients
+    atomic_write(path, csv_bytes(header, [[row[0], *(f"{value:.6g}" for value in row[1:])] for row in rows]), PRIVATE)
 
 
 def read_instability(path: Path) -> Array | None:

@@ -14,7 +14,7 @@ from glioma_os.reporting.result_files import DICE
 from glioma_os.stages.segmenter import Segmenter
 from glioma_os.stages.setting import Setting
 from glioma_os.training.progress import track
-from glioma_os.volumes.atomic import atomic_write
+from glioma_os.volumes.atomic import PRIVATE, atomic_write
 from glioma_os.volumes.conventions import coding
 from glioma_os.volumes.dice import dice
 from glioma_os.volumes.native import to_native
@@ -58,8 +58,8 @@ def score_segmenter(setting: Setting, segmenter: Segmenter, data: Any, patients:
     csv.writer(text, lineterminator="\n").writerows([header, *rows])
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **slices)
-    atomic_write(segmenter.run.path(SLICES), buffer.getvalue())
-    atomic_write(segmenter.run.path(DICE), text.getvalue().encode())
+    atomic_write(segmenter.run.path(SLICES), buffer.getvalue(), PRIVATE)
+    atomic_write(segmenter.run.path(DICE), text.getvalue().encode(), PRIVATE)
 
 
 def _largest_slice(case: Case, channel: Modality, predicted: np.ndarray, reference: np.ndarray) -> np.ndarray:

@@ -23,9 +23,11 @@ from glioma_os.stages.checks import check_horizons
 from glioma_os.training.pages import keep_pages
 from glioma_os.training.progress import say, track
 from glioma_os.training.run import Run, digest
+from glioma_os.volumes.atomic import sweep_drafts
 from glioma_os.volumes.prepare import Recipe
 from glioma_os.volumes.store import VolumeStore
 
+READ_WHOLE = ("report", "validate", "apply", "collect")  # stages that compare every byte of the runs they read
 STUDY_RECIPE = 1  # raise when a change alters what a study does
 
 
@@ -131,7 +133,8 @@ class Setting:
 
     def run(self, stage: str, key: dict[str, Any], name: str | None = None) -> Run:
         """The run directory of what `key` says."""
-        return Run(Path(self.cfg.paths.runs), stage, name or self.cfg.name, key, int(self.cfg.seed))
+        whole = str(self.cfg.stage._target_).split(".")[-2] in READ_WHOLE
+        return Run(Path(self.cfg.paths.runs), stage, name or self.cfg.name, key, int(self.cfg.seed), whole)
 
     def prepared(self, cohort: Cohort, channels: tuple[str, ...]) -> PreparedCohort:
         """That cohort in the store, prepared under a progress bar where there is something to do."""
@@ -139,6 +142,7 @@ class Setting:
         found = PreparedCohort(cohort, self.store, recipe)
         waiting = found.waiting()
         if waiting:
+            sweep_drafts(self.store.root)
             for case in track(waiting, len(waiting), f"Preparing {cohort.name}"):
                 self.store.prepare(case, recipe)
         return found
@@ -271,11 +275,12 @@ def study_key(cfg: DictConfig, settings: list[Setting]) -> dict[str, Any]:
     own = plain_groups(cfg, without=("stage", "paths", "logger", "hydra", "sweep"))
     prints = {}
     for setting in settings:
-        cohorts = ["cohort"]
+        cohorts, content = ["cohort"], None
         if setting.cfg.features.kind == "latents":
+            content = setting.store.sha256
             cohorts += ["pretraining.cohort"] * (setting.cfg.pretraining["from"] == "cohort")
             cohorts += ["finetuning.cohort"] * (setting.cfg.finetuning["from"] == "cohort")
-        prints[setting.name] = {key: setting.cohort(key).fingerprint() for key in cohorts}
+        prints[setting.name] = {key: setting.cohort(key).fingerprint(content) for key in cohorts}
         if setting.cfg.features.kind == "csv":
             prints[setting.name]["features"] = digest(setting.feature_file.provenance)
     return {"recipe": STUDY_RECIPE, "config": own, "cohorts": prints}

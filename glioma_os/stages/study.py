@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from glioma_os.stages.publishing import publish_report
 from glioma_os.stages.setting import settings_of, study_run
 from glioma_os.training.progress import say
-from glioma_os.training.run import Run
+from glioma_os.training.run import Run, check_finished
 
 
 def main(cfg: DictConfig) -> dict[str, Path]:
@@ -19,6 +19,8 @@ def main(cfg: DictConfig) -> dict[str, Path]:
     settings = settings_of(cfg)
     run = study_run(cfg, settings)
     if run.done:
+        for folder in _folders(run).values():
+            check_finished(folder, run.whole)
         say("This study is done; nothing to do.")
         print(run.path("report.html"))
         return _folders(run)

@@ -91,7 +91,8 @@ def validate(setting: Setting, train: Sequence[str] = ("cohort",), test: str = "
     known, others, told = _sides(setting, train, test)
     features = _features(setting, known, others, test)
     parts = {name: plain(setting.cfg[name]) for name in ("endpoint", "head", "validation", "features", "eligibility")}
-    prints = [identity(setting.cohort(name)) for name in (*train, test)]
+    content = setting.store.sha256 if setting.cfg.features.kind == "latents" or setting.cfg.audit.voxels else None
+    prints = [identity(setting.cohort(name), content) for name in (*train, test)]
     table = None if features is None else features.provenance
     run = setting.run(
         "validate",
