@@ -54,7 +54,8 @@ def test_the_manifest_lists_every_result_and_no_tracker(run):
 def test_a_changed_file_is_named(run, name, damage):
     path = run.path(name)
     {"flip": lambda: flip(path), "cut": lambda: os.truncate(path, path.stat().st_size // 2), "remove": path.unlink,
-     "append": lambda: path.write_bytes(path.read_bytes() + b"x"), "empty": lambda: path.write_bytes(b"")}[damage]()  # fmt: skip
+     "append": lambda: path.write_bytes(path.read_bytes() + b"x"),
+     "empty": lambda: path.write_bytes(b"")}[damage]()  # fmt: skip
     with pytest.raises(IntegrityError, match=f"{path}.*(delete|stage=report)"):
         _ = run.done
     with pytest.raises(IntegrityError), run.writing():
