@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from glioma_os import NOTICE, __version__
-from glioma_os.errors import INTERRUPTED, TERMINATED, ConfigError, EnvironmentFault, GliomaError
+from glioma_os.errors import INTERRUPTED, TERMINATED, ConfigError, EnvironmentFault, GliomaError, printable
 
 STAGES = {
     "verify": "list every finding of a cohort at once",
@@ -92,17 +92,31 @@ def _in_hydras_words(argument: str, several: list[str]) -> list[str]:
 
 
 def main() -> None:
-    """The console script."""
+    """The console script. A reader of its output that leaves early, as `head` does, ends nothing."""
+    try:
+        code = _run()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)
+
+
+def _run() -> int:
     multirun = ("-m", "--multirun")  # first of all, since Hydra takes them in no place between two overrides
     arguments = spelled_out(sorted(sys.argv[1:], key=lambda word: word not in multirun))
     sys.argv[1:] = arguments
     if any(word in ("-h", "--help", "help") for word in arguments):
         print(usage())
-        return
+        return 0
     if "--version" in arguments:
         print(__version__)
-        return
-    sys.exit(_exit_code(lambda: _compose_and_run(), multirun=any(word in multirun for word in arguments)))
+        return 0
+    rerun = next((word for word in arguments if word.startswith("--experimental-rerun")), None)
+    if rerun is not None:
+        _complain(f"ConfigError: {rerun}: a pickled configuration found → key=value expected. Pickles can run any code")
+        return ConfigError.exit_code
+    return _exit_code(lambda: _compose_and_run(), multirun=any(word in multirun for word in arguments))
 
 
 def _compose_and_run() -> None:
@@ -194,6 +208,11 @@ def _exit_of_foreign(error: Exception) -> int:
 def _of_hydra(error: Exception) -> str:
     """One sentence: what was found, what is near it or what there is to choose from."""
     text = f"{error} {error.__cause__ or ''}"
+    word = getattr(error, "override", None) or next(
+        iter(re.findall(r"Ambiguous value for argument '(.*)'", text)), None
+    )
+    if word:
+        return _how_to_quote(str(word))
     option = re.search(r"Could not find '([^']+)'", text)
     if option:
         group, _, name = option[1].rpartition("/")
@@ -210,6 +229,21 @@ def _of_hydra(error: Exception) -> str:
         return f"{whole}: no such key found → {near}. --cfg job shows every key, a + before it adds one"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return f"{'; '.join(lines[:2])}. --cfg job shows every key"
+
+
+def _how_to_quote(word: str) -> str:
+    """A word of the command line that Hydra cannot read, and the same word as it can."""
+    import shlex
+
+    key, sign, value = word.partition("=")
+    if not sign or not key:
+        return f"{word}: found → key=value expected. glioma-os --help shows the form"
+    bare = value.strip("\"'").replace('"', '\\"')
+    quoted = shlex.quote(f'{key}="{bare}"')
+    return (
+        f"{key}: {value!r} found → text in double quotes expected, since it holds a bracket, comma, equals sign, quote or "
+        f"letter that has a meaning of its own here. Write {quoted}, single quotes included"
+    )
 
 
 def _options(group: str) -> set[str]:
@@ -235,7 +269,7 @@ def _keys_of_conf() -> set[str]:
 
 
 def _complain(text: str) -> None:
-    print(f"\n{text}", file=sys.stderr)
+    print(f"\n{printable(text)}", file=sys.stderr)
 
 
 if __name__ == "__main__":

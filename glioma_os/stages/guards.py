@@ -1,8 +1,10 @@
-"""What stands between a configuration and this process: code that it may start, and variables that it may read."""
+"""What stands between a configuration and this process: code that it may start, variables that it may read, folders
+that it may name."""
 
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -12,6 +14,8 @@ from glioma_os.errors import ConfigError
 from glioma_os.stages.registry import check_hydra
 
 PREFIX = "GLIOMA_OS_"
+NAME = re.compile(r"\w(?:[\w .,+()&%-]{0,78}[\w+)%])?")
+NAMES = ("name", "setting", "logger.project", "logger.logger.name", "logger.logger.version", "logger.logger.sub_dir")
 _UNSET = object()
 
 
@@ -35,6 +39,19 @@ def _read_variable(name: str, default: Any = _UNSET, *, _node_: Node) -> Any:
     return os.environ.get(name, default)
 
 
+def check_names(cfg: DictConfig) -> None:
+    """Names become folders and files: one that leads elsewhere, or that no file system takes, is a ConfigError."""
+    named = [(key, OmegaConf.select(cfg, key)) for key in NAMES]
+    named += [(f"settings.{name}", name) for name in cfg.get("settings") or {}]
+    named += [(f"cohorts.{name}", name) for name in cfg.get("cohorts") or {}]
+    for key, name in named:
+        if name not in (None, "") and not NAME.fullmatch(str(name)):
+            raise ConfigError(
+                key, f"{str(name)!r} found → a name of at most 80 letters, digits, blanks and .,+-_()&% expected, which "
+                "begins with a letter or digit", "It becomes a folder: to store runs elsewhere set paths.runs",
+            )  # fmt: skip
+
+
 _load = ConfigLoaderImpl.load_configuration
 
 
@@ -43,4 +60,5 @@ def _load_checked(self: ConfigLoaderImpl, *arguments: Any, **options: Any) -> Di
     # logging and set environment variables before the first line of this program sees them.
     found = _load(self, *arguments, **options)
     check_hydra(found.hydra)
+    check_names(found)
     return found

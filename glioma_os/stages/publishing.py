@@ -12,7 +12,7 @@ import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
 from glioma_os.errors import ConfigError, EnvironmentFault
-from glioma_os.reporting.result_files import PREDICTIONS, SCORES, dice_summary, read_dice, read_scores
+from glioma_os.reporting.result_files import PREDICTIONS, SCORES, dice_summary, read_dice, read_predictions, read_scores
 from glioma_os.stages.build import build, plain_groups
 from glioma_os.stages.setting import Setting
 from glioma_os.training.privacy import Pseudonyms, open_config
@@ -127,7 +127,7 @@ def publish_survival(setting: Setting, run: Run, sources: Mapping[str, str], fre
         from glioma_os.reporting.tables import InputNames, lead_score
         from glioma_os.training.wandb_runs import Artefact, Page
 
-        frame = pd.read_csv(run.path(PREDICTIONS), comment="#", dtype={"case_id": str, "patient_id": str})
+        frame = read_predictions(run.path(PREDICTIONS))
         scores, told = read_scores(run.path(SCORES)), run.read_json("summary.json")
         age, best = told["age"], lead_score(scores)
         head, block = best.head, best.block

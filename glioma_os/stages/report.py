@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from pathlib import Path
 
@@ -18,7 +17,17 @@ from glioma_os.reporting.checklists import TRIPOD_AI, checklist_text, filled, kn
 from glioma_os.reporting.judgement import judgement, subgroup_rows
 from glioma_os.reporting.predictions import by_exposure, survival_figures
 from glioma_os.reporting.report import HEAD_NAMES, METRIC_NAMES, ComparisonRow, SettingPage, render, write_report
-from glioma_os.reporting.result_files import INSTABILITY, SCORES, SUBGROUPS, dice_summary, read_instability, read_scores
+from glioma_os.reporting.result_files import (
+    INSTABILITY,
+    PREDICTIONS,
+    SCORES,
+    SUBGROUPS,
+    dice_summary,
+    read_instability,
+    read_predictions,
+    read_rows,
+    read_scores,
+)
 from glioma_os.reporting.tables import (
     InputNames,
     bracket,
@@ -47,7 +56,7 @@ WAYS = {  # features.kind → how a patient's prediction comes about
 
 
 def _predictions(run: Run) -> pd.DataFrame:
-    return pd.read_csv(run.path("predictions.csv"), comment="#", dtype={"case_id": str, "patient_id": str})
+    return read_predictions(run.path(PREDICTIONS))
 
 
 def _overlays(segmenters: list[Segmenter]) -> list[tuple[str, str]]:
@@ -118,8 +127,7 @@ def _instability(run: Run) -> tuple[list[str], str]:
 
 
 def _subgroups(run: Run, shown: Score) -> list[dict[str, str]]:
-    with run.path(SUBGROUPS).open(newline="") as file:
-        return [row for row in csv.DictReader(file) if (row["head"], row["block"]) == (shown.head, shown.block)]
+    return [row for row in read_rows(run.path(SUBGROUPS)) if (row["head"], row["block"]) == (shown.head, shown.block)]
 
 
 def _facts_of(setting: Setting, run: Run, shown: set[str]) -> dict[str, str]:
