@@ -208,11 +208,10 @@ def _exit_of_foreign(error: Exception) -> int:
 def _of_hydra(error: Exception) -> str:
     """One sentence: what was found, what is near it or what there is to choose from."""
     text = f"{error} {error.__cause__ or ''}"
-    word = getattr(error, "override", None) or next(
-        iter(re.findall(r"Ambiguous value for argument '(.*)'", text)), None
-    )
+    several = re.search(r"Ambiguous value for argument '(.*)'", text)
+    word = several[1] if several else getattr(error, "override", None)
     if word:
-        return _how_to_quote(str(word))
+        return _how_to_quote(str(word), several is not None)
     option = re.search(r"Could not find '([^']+)'", text)
     if option:
         group, _, name = option[1].rpartition("/")
@@ -231,18 +230,23 @@ def _of_hydra(error: Exception) -> str:
     return f"{'; '.join(lines[:2])}. --cfg job shows every key"
 
 
-def _how_to_quote(word: str) -> str:
+def _how_to_quote(word: str, several: bool) -> str:
     """A word of the command line that Hydra cannot read, and the same word as it can."""
     import shlex
 
     key, sign, value = word.partition("=")
     if not sign or not key:
-        return f"{word}: found → key=value expected. glioma-os --help shows the form"
+        return f"{word!r} found → key=value expected. glioma-os --help shows the form"
     bare = value.strip("\"'").replace('"', '\\"')
     quoted = shlex.quote(f'{key}="{bare}"')
+    if several:
+        return (
+            f"{key}: {value!r} found → one value expected. Add -m to run each of them, or write {quoted}, single quotes "
+            "included, for one text with commas"
+        )
     return (
-        f"{key}: {value!r} found → text in double quotes expected, since it holds a bracket, comma, equals sign, quote or "
-        f"letter that has a meaning of its own here. Write {quoted}, single quotes included"
+        f"{key}: {value!r} found → text in double quotes expected, since it holds a bracket, quote, equals sign or "
+        f"other character that has a meaning of its own here. Write {quoted}, single quotes included"
     )
 
 
