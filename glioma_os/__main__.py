@@ -241,8 +241,8 @@ def _how_to_quote(word: str, several: bool) -> str:
     quoted = shlex.quote(f'{key}="{bare}"')
     if several:
         return (
-            f"{key}: {value!r} found → one value expected. Add -m to run each of them, or write {quoted}, single quotes "
-            "included, for one text with commas"
+            f"{key}: {value!r} found → one value expected. Add -m to run each of them, or write {quoted}, single "
+            "quotes included, for one text with commas"
         )
     return (
         f"{key}: {value!r} found → text in double quotes expected, since it holds a bracket, quote, equals sign or "

@@ -69,9 +69,10 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 def read_predictions(path: Path) -> pd.DataFrame:
     """What `write_predictions` wrote; ids as they were, whatever they look like."""
-    with path.open(newline="") as file:
-        file.readline()  # the notice
-        return pd.read_csv(file, converters={"case_id": plain_cell, "patient_id": plain_cell})
+    columns = pd.read_csv(path, skiprows=1, nrows=0).columns  # the first line is the notice
+    missing = {name: ["", "nan"] for name in columns if name not in ID_COLUMNS}  # NA and null are ids too
+    ids = dict.fromkeys(ID_COLUMNS[:2], plain_cell)
+    return pd.read_csv(path, skiprows=1, converters=ids, keep_default_na=False, na_values=missing)
 
 
 def write_scores(scores: list[Score], path: Path) -> None:

@@ -47,8 +47,8 @@ def check_names(cfg: DictConfig) -> None:
     for key, name in named:
         if name not in (None, "") and not NAME.fullmatch(str(name)):
             raise ConfigError(
-                key, f"{str(name)!r} found → a name of at most 80 letters, digits, blanks and .,+-_()&% that begins with "
-                "a letter or digit expected", "It becomes a folder: to store runs elsewhere set paths.runs",
+                key, f"{str(name)!r} found → a name of at most 80 letters, digits, blanks and .,+-_()&% that begins "
+                "with a letter or digit expected", "It becomes a folder: to store runs elsewhere set paths.runs",
             )  # fmt: skip
 
 
