@@ -68,11 +68,13 @@ def test_the_sweeps_page_shows_text_and_runs_none(tmp_path, text):
 
 @pytest.mark.parametrize("text", EVIL)
 def test_the_report_shows_text_and_runs_none(text):
-    drawn = figures.forest([(text, 0.6, 0.5, 0.7, True)], text, text, 0.5)
+    label = CONTROL.sub("", text)  # figures hold names of models and no ids
+    drawn = figures.forest([(label, 0.6, 0.5, 0.7, True)], label, label, 0.5)
     shown = SettingPage(
         name=text, subtitle=text, headline=text, flow=[(text, 1)], metrics=("auc",),
         scores=[ScoreRow(text, text, ((text, text), (text, text)), True)], facts=[(text, text)],
-        groups=[(text, 1, 0.1, text)], figures=[drawn], forest=drawn, dice=drawn, dice_text=text, overlays=[("data:,", text)], warnings=[text], judgement=[(text, text)], subgroups=[],
+        groups=[(text, 1, 0.1, text)], figures=[drawn], forest=drawn, dice=drawn, dice_text=text,
+        overlays=[("data:,", text)], warnings=[text], judgement=[(text, text)], subgroups=[],
         checklist=[(text, text, text)],
     )  # fmt: skip
     html = render(text, text, [], [shown], [(text, text)], "today")
