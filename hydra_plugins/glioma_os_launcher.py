@@ -37,8 +37,10 @@ class ProcessLauncher(Launcher):
         """One JobReturn a job, in order; a failed one raises when its value is asked for."""
         from glioma_os.sweeps.jobs import JOB, Outcome, Pool, earlier_outcome, own_words, run_jobs
         from glioma_os.training.progress import say
+        from glioma_os.volumes.atomic import sweep_drafts
 
         setup_globals()
+        sweep_drafts(self._folder)
         pool, start = Pool(**self.options), time.monotonic()
         configs = [self.context.config_loader.load_sweep_config(self.config, list(own)) for own in job_overrides]
         jobs = [
