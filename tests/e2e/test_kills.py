@@ -15,7 +15,7 @@ from tests.e2e.test_integrity import STUDY, write_table
 from tests.e2e.test_study import TINY
 
 DATED = re.compile(rb"\d{4}-\d\d-\d\d( \d\d:\d\d UTC)?")
-NOT_RESULTS = ("DONE", ".lock", "job.json", "job.log", "sweep.json", "result.json")  # hold times and seconds
+NOT_RESULTS = ("DONE", ".lock", "job.json", "job.log", "sweep.json", "result.json", "multirun.yaml")  # times, paths
 SWEEP = ["-m", "stage=survival", *STUDY, "head=cox,logistic,weibull"]
 
 
