@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from glioma_os import NOTICE, __version__
-from glioma_os.errors import INTERRUPTED, TERMINATED, ConfigError, EnvironmentFault, GliomaError
+from glioma_os.errors import INTERRUPTED, TERMINATED, ConfigError, EnvironmentFault, GliomaError, printable
 
 STAGES = {
     "verify": "list every finding of a cohort at once",
@@ -92,17 +92,31 @@ def _in_hydras_words(argument: str, several: list[str]) -> list[str]:
 
 
 def main() -> None:
-    """The console script."""
+    """The console script. A reader of its output that leaves early, as `head` does, ends nothing."""
+    try:
+        code = _run()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)
+
+
+def _run() -> int:
     multirun = ("-m", "--multirun")  # first of all, since Hydra takes them in no place between two overrides
     arguments = spelled_out(sorted(sys.argv[1:], key=lambda word: word not in multirun))
     sys.argv[1:] = arguments
     if any(word in ("-h", "--help", "help") for word in arguments):
         print(usage())
-        return
+        return 0
     if "--version" in arguments:
         print(__version__)
-        return
-    sys.exit(_exit_code(lambda: _compose_and_run(), multirun=any(word in multirun for word in arguments)))
+        return 0
+    rerun = next((word for word in arguments if word.startswith("--experimental-rerun")), None)
+    if rerun is not None:
+        _complain(f"ConfigError: {rerun}: a pickled configuration found → key=value expected. Pickles can run any code")
+        return ConfigError.exit_code
+    return _exit_code(lambda: _compose_and_run(), multirun=any(word in multirun for word in arguments))
 
 
 def _compose_and_run() -> None:
@@ -111,23 +125,24 @@ def _compose_and_run() -> None:
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import DictConfig
 
-    from glioma_os.stages.build import run_stage
+    from glioma_os.stages.build import command_words, run_stage
     from glioma_os.stages.checks import check_types, check_values
+    from glioma_os.stages.guards import guard_configuration
     from glioma_os.training.processes import die_with_parent, exit_on_signals
 
-    failures: list[GliomaError] = []
+    failures: list[Exception] = []
 
     @hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")
     def app(cfg: DictConfig) -> None:
         try:
             job(cfg)
-        except GliomaError as error:
+        except Exception as error:
             failures.append(error)  # raised again below: Hydra would print the whole command line before it
 
     def job(cfg: DictConfig) -> None:
         if cfg.paths.job:
             die_with_parent()
-        words = list(HydraConfig.get().overrides.task)
+        words = command_words(HydraConfig.get().overrides.task)
         check_types(words)
         check_values(cfg)
         runs = run_stage(cfg)
@@ -137,6 +152,7 @@ def _compose_and_run() -> None:
             leave_result(cfg, words, runs)
 
     exit_on_signals()
+    guard_configuration()
     app()
     if failures:
         raise failures[0]
@@ -172,6 +188,12 @@ def _exit_of_foreign(error: Exception) -> int:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, GliomaError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is not None and isinstance(error, HydraException | OmegaConfBaseException):
+        _complain(f"{type(cause).__name__}: {cause}")
+        return cause.exit_code
     of_group = isinstance(error, ValueError) and str(error).startswith("Config group override")
     if of_group or isinstance(error, HydraException | OmegaConfBaseException):
         _complain(f"ConfigError: {_of_hydra(error)}")
@@ -186,6 +208,10 @@ def _exit_of_foreign(error: Exception) -> int:
 def _of_hydra(error: Exception) -> str:
     """One sentence: what was found, what is near it or what there is to choose from."""
     text = f"{error} {error.__cause__ or ''}"
+    several = re.search(r"Ambiguous value for argument '(.*)'", text)
+    word = several[1] if several else getattr(error, "override", None)
+    if word:
+        return _how_to_quote(str(word), several is not None)
     option = re.search(r"Could not find '([^']+)'", text)
     if option:
         group, _, name = option[1].rpartition("/")
@@ -202,6 +228,26 @@ def _of_hydra(error: Exception) -> str:
         return f"{whole}: no such key found → {near}. --cfg job shows every key, a + before it adds one"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return f"{'; '.join(lines[:2])}. --cfg job shows every key"
+
+
+def _how_to_quote(word: str, several: bool) -> str:
+    """A word of the command line that Hydra cannot read, and the same word as it can."""
+    import shlex
+
+    key, sign, value = word.partition("=")
+    if not sign or not key:
+        return f"{word!r} found → key=value expected. glioma-os --help shows the form"
+    bare = value.strip("\"'").replace('"', '\\"')
+    quoted = shlex.quote(f'{key}="{bare}"')
+    if several:
+        return (
+            f"{key}: {value!r} found → one value expected. Add -m to run each of them, or write {quoted}, single "
+            "quotes included, for one text with commas"
+        )
+    return (
+        f"{key}: {value!r} found → text in double quotes expected, since it holds a bracket, quote, equals sign or "
+        f"other character that has a meaning of its own here. Write {quoted}, single quotes included"
+    )
 
 
 def _options(group: str) -> set[str]:
@@ -227,7 +273,7 @@ def _keys_of_conf() -> set[str]:
 
 
 def _complain(text: str) -> None:
-    print(f"\n{text}", file=sys.stderr)
+    print(f"\n{printable(text)}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
+# Characters that steer a terminal or turn the direction of text; tab, line feed and carriage return are not among them.
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """The text with such characters written out: a name from a table must not steer a terminal."""
+    return CONTROL.sub(lambda found: ascii(found[0])[1:-1], text).replace("\r", "\\r")
+
 
 class GliomaError(Exception):
     """An error a user can act on.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from glioma_os.errors import DataError
+from glioma_os.errors import CONTROL, DataError
 
 if TYPE_CHECKING:
     import torch
@@ -91,8 +91,13 @@ class Case:
 
     def __post_init__(self) -> None:
         for name in (self.case_id, self.patient_id):
-            if not name or name != name.strip() or any(mark in name for mark in "/\\\0\n") or name.startswith("."):
-                raise DataError(repr(name), "a case id with blanks, slashes or a leading dot", "Rename the case")
+            unsafe = any(mark in "/\\\t\n\r" or CONTROL.match(mark) for mark in name)
+            if not name or name != name.strip() or unsafe or name.startswith("."):
+                raise DataError(
+                    ascii(name),
+                    "a case id with blanks, slashes, control characters or a leading dot",
+                    "Rename the case",
+                )
 
 
 @dataclass(frozen=True)

@@ -37,8 +37,10 @@ class ProcessLauncher(Launcher):
         """One JobReturn a job, in order; a failed one raises when its value is asked for."""
         from glioma_os.sweeps.jobs import JOB, Outcome, Pool, earlier_outcome, own_words, run_jobs
         from glioma_os.training.progress import say
+        from glioma_os.volumes.atomic import sweep_drafts
 
         setup_globals()
+        sweep_drafts(self._folder)
         pool, start = Pool(**self.options), time.monotonic()
         configs = [self.context.config_loader.load_sweep_config(self.config, list(own)) for own in job_overrides]
         jobs = [
@@ -97,10 +99,11 @@ class ProcessLauncher(Launcher):
     @staticmethod
     def _key(cfg: DictConfig) -> str:
         """Empty where it cannot be told: the job itself will say what is wrong, and alone."""
+        from glioma_os.stages.build import command_words
         from glioma_os.stages.job import job_key
 
         try:
-            return job_key(cfg, list(cfg.hydra.overrides.task))
+            return job_key(cfg, command_words(cfg.hydra.overrides.task))
         except GliomaError:
             return ""
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import cached_property
+from pathlib import Path
 
 from glioma_os.records import Case, Modality
 
@@ -38,13 +40,13 @@ class Cohort(ABC):
         """Patient id → every id the patient is known by, here and in other releases."""
         return {case.patient_id: frozenset({case.patient_id}) for case in self.cases()}
 
-    def fingerprint(self) -> str:
-        """Hex sha256 of cases, clinical data and files' names, sizes and times: cheap, reads no voxel."""
+    def fingerprint(self, content: Callable[[Path], str] | None = None) -> str:
+        """Hex sha256 of cases, clinical data and files' names, and of what `content` says that each file holds."""
         whole = hashlib.sha256()
         for case in self.cases():
             files = [*case.images.values(), *([case.label] if case.label else [])]
-            stamps = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+            found = [(file.name, content(file) if content else "") for file in files]
             clinical = sorted(asdict(case.clinical).items())
             outcome = asdict(case.outcome) if case.outcome else None
-            whole.update(repr((case.case_id, case.patient_id, stamps, clinical, outcome)).encode())
+            whole.update(repr((case.case_id, case.patient_id, found, clinical, outcome)).encode())
         return whole.hexdigest()

@@ -12,8 +12,6 @@ import hashlib
 import io
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,6 +26,7 @@ from glioma_os.cohorts.cohort import Cohort
 from glioma_os.cohorts.phantom import Scanner, Tumour, acquire, anatomy, grid_affine, grow_tumour
 from glioma_os.errors import ConfigError
 from glioma_os.records import Array, Modality
+from glioma_os.volumes.atomic import draft_beside, sweep_drafts
 from glioma_os.volumes.nifti import write_nifti
 
 RECIPE = 1  # raise when a change alters what is drawn
@@ -125,9 +124,8 @@ def _silent(items: Iterable, total: int, title: str) -> Iterable:
 
 def _write_whole(folder: Path, write: Callable[[Path], None]) -> None:
     """Writes into a sibling and renames, so that the folder is whole or absent; a faster twin's folder is kept."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    sweep_drafts(folder.parent)
+    with draft_beside(folder, folder=True) as draft:
         write(draft)
         draft.chmod(0o755)
         try:
@@ -135,8 +133,6 @@ def _write_whole(folder: Path, write: Callable[[Path], None]) -> None:
         except OSError:
             if not folder.exists():
                 raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _write_cases(

@@ -6,16 +6,18 @@ import io
 import json
 import os
 import re
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
 from glioma_os.cohorts.table_reader import decode
 from glioma_os.errors import ConfigError, DataError, IntegrityError
 from glioma_os.records import FeatureTable
-from glioma_os.volumes.atomic import atomic_write
+from glioma_os.volumes.atomic import PRIVATE, atomic_write
 
 
 def write_features(table: FeatureTable, path: Path) -> None:
@@ -25,8 +27,8 @@ def write_features(table: FeatureTable, path: Path) -> None:
         buffer, values=table.values.astype(np.float32), case_ids=np.array(table.case_ids, dtype=str),
         names=np.array(table.names, dtype=str), blocks=np.array(table.blocks, dtype=str),
     )  # fmt: skip
-    atomic_write(path, buffer.getvalue())
-    atomic_write(path.with_suffix(".json"), json.dumps(table.provenance, indent=1).encode())
+    atomic_write(path, buffer.getvalue(), PRIVATE)
+    atomic_write(path.with_suffix(".json"), json.dumps(table.provenance, indent=1).encode(), PRIVATE)
 
 
 def read_features(path: Path) -> FeatureTable:
@@ -35,7 +37,7 @@ def read_features(path: Path) -> FeatureTable:
         with np.load(path, allow_pickle=False) as file:
             parts = {name: file[name] for name in ("values", "case_ids", "names", "blocks")}
         provenance = json.loads(path.with_suffix(".json").read_text())
-    except (OSError, ValueError, KeyError) as fault:
+    except (OSError, ValueError, KeyError, EOFError, NotImplementedError, BadZipFile, zlib.error) as fault:
         raise IntegrityError(path, f"unreadable feature table ({fault})", "Delete its run folder and rerun") from fault
     texts = {name: tuple(map(str, parts[name])) for name in ("case_ids", "names", "blocks")}
     return FeatureTable(values=parts["values"], provenance=provenance, **texts)

@@ -25,10 +25,10 @@ from glioma_os.fusion.trees import Trees
 from glioma_os.survival.curves import Baseline, CurveCalibration, KaplanMeier
 from glioma_os.survival.endpoints import Endpoint
 from glioma_os.survival.parametric import DiscreteHazard, Weibull
-from glioma_os.volumes.atomic import atomic_write
+from glioma_os.volumes.atomic import PRIVATE, atomic_write
 
 ARRAYS, STRUCTURE = "pipeline.safetensors", "pipeline.json"
-FORMAT = 1  # raise when older files can no longer be read
+FORMAT = 2  # raise when older files can no longer be read
 PARTS: tuple[type, ...] = (
     pipeline.Pipeline, pipeline.HeadRow, pipeline.AgeRow, pipeline.SelectedRow, pipeline.EnsembleRow,
     pipeline.MajorityRow, pipeline.Inputs, plan.Block, plan.Candidate, FoldPreprocessor, Standard, NormalScores, Combat,
@@ -59,10 +59,9 @@ def save_pipeline(fitted: pipeline.Pipeline, folder: Path, provenance: dict[str,
         "notice": NOTICE, "format": FORMAT, "glioma_os": __version__, "sha256": hashlib.sha256(content).hexdigest(),
         "provenance": provenance, "pipeline": structure,
     }  # fmt: skip
-    folder.mkdir(parents=True, exist_ok=True)
+    told["own_sha256"] = _digest(told)
     for name, data in ((ARRAYS, content), (STRUCTURE, json.dumps(told, indent=1).encode())):
-        atomic_write(folder / name, data)
-        (folder / name).chmod(0o600)  # values of training patients, without ids
+        atomic_write(folder / name, data, PRIVATE)
 
 
 def load_pipeline(folder: str | Path) -> tuple[pipeline.Pipeline, dict[str, Any]]:
@@ -75,6 +74,8 @@ def load_pipeline(folder: str | Path) -> tuple[pipeline.Pipeline, dict[str, Any]
             raise IntegrityError(
                 folder / STRUCTURE, f"format {told['format']} found → {FORMAT} expected", "Fit the pipeline again"
             )
+        if _digest(told) != told["own_sha256"]:
+            raise IntegrityError(folder / STRUCTURE, "changed since it was written", "Restore both files")
         if hashlib.sha256(content).hexdigest() != told["sha256"]:
             raise IntegrityError(folder / ARRAYS, "its sha256 differs from the one recorded", "Restore both files")
         return _object(told["pipeline"], load(content), {}), told["provenance"]
@@ -84,6 +85,12 @@ def load_pipeline(folder: str | Path) -> tuple[pipeline.Pipeline, dict[str, Any]
             f"no readable pipeline found ({type(fault).__name__}: {fault})",
             f"Name a folder that holds {STRUCTURE} and {ARRAYS}, as stage=validate writes",
         ) from fault
+
+
+def _digest(told: dict[str, Any]) -> str:
+    """sha256 of everything else that the JSON file says."""
+    others = {name: value for name, value in told.items() if name != "own_sha256"}
+    return hashlib.sha256(json.dumps(others, sort_keys=True).encode()).hexdigest()
 
 
 def _plain(value: Any, arrays: dict[str, np.ndarray], seen: dict[int, int]) -> Any:

@@ -7,6 +7,7 @@ import pickle
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from torch import Tensor, nn
 
@@ -31,7 +32,7 @@ def read_state_dict(path: str | Path, md5: str | None = None) -> dict[str, Tenso
         if path.suffix == ".safetensors":
             return load_safetensors(path.read_bytes())
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, OSError, EOFError, ValueError, pickle.UnpicklingError) as fault:
+    except (RuntimeError, OSError, EOFError, ValueError, SafetensorError, pickle.UnpicklingError) as fault:
         raise IntegrityError(
             path, f"not a readable state dict ({str(fault).splitlines()[0][:120]})",
             "Give a safetensors file or a plain state dict; files that carry code are refused",

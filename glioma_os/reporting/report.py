@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from glioma_os import NOTICE, __version__
+from glioma_os.errors import CONTROL
 from glioma_os.volumes.atomic import atomic_write
 
 METRIC_NAMES = {
@@ -88,7 +89,7 @@ def page(template: str, values: dict[str, Any]) -> str:
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    return environment.get_template(template).render(values)
+    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", environment.get_template(template).render(values))
 
 
 def write_report(path: Path, html: str) -> None:

@@ -23,8 +23,8 @@ from glioma_os.stages.latents import extract, seen_patients
 from glioma_os.stages.setting import Setting
 from glioma_os.training.progress import say
 from glioma_os.training.provenance import provenance
-from glioma_os.training.run import Run
-from glioma_os.volumes.atomic import atomic_write, sha256_file
+from glioma_os.training.run import Run, check_finished
+from glioma_os.volumes.atomic import PRIVATE, atomic_write, sha256_file
 
 RECIPE = 1  # raise when a change alters the predictions
 
@@ -35,20 +35,21 @@ def apply(setting: Setting) -> Run:
     if asked is None:
         raise ConfigError("pipeline", "null found → the folder of a stored pipeline expected",
                           "Set pipeline=FOLDER, such as runs/validate/…/pipeline")  # fmt: skip
+    check_finished(Path(asked).parent, whole=True)
     pipeline, told = load_pipeline(asked)
     cases = setting.cohort().cases()
     table = _features(setting, told, cases)
     new = new_rows(pipeline, cases, table)
+    fingerprint = setting.cohort().fingerprint(setting.store.sha256 if told["features"] == "latents" else None)
     key = {
-        "recipe": RECIPE, "pipeline": sha256_file(Path(asked) / ARRAYS), "cohort": setting.cohort().fingerprint(),
+        "recipe": RECIPE, "pipeline": sha256_file(Path(asked) / ARRAYS), "cohort": fingerprint,
         "features": None if table is None else table.provenance,
     }  # fmt: skip
     run = setting.run("apply", key)
     with run.writing() as todo:
         if todo:
             header, rows = predictions_of(pipeline, new, cases, np.asarray(told["horizons_days"], float))
-            atomic_write(run.path(PREDICTIONS), f"# {NOTICE}\n".encode() + csv_bytes(header, rows))
-            run.path(PREDICTIONS).chmod(0o600)  # rows of patients
+            atomic_write(run.path(PREDICTIONS), f"# {NOTICE}\n".encode() + csv_bytes(header, rows), PRIVATE)
             trained = set(told.pop("patient_digests", ()))
             own = {case.patient_id for case in cases}
             run.write_json("summary.json", {

@@ -4,6 +4,8 @@ away. What it finds is no error."""
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
@@ -23,7 +25,7 @@ from glioma_os.stages.feature_tables import drop_words, inspect
 from glioma_os.stages.setting import Setting
 from glioma_os.training.progress import say, track
 from glioma_os.training.run import Run, digest
-from glioma_os.volumes.atomic import atomic_write
+from glioma_os.volumes.atomic import PRIVATE, atomic_write
 
 RECIPE = 4  # raise when a change alters what is found
 
@@ -40,10 +42,12 @@ def second_cohorts(setting: Setting) -> dict[str, Cohort]:
     return out
 
 
-def identity(cohort: Cohort) -> list[str]:
-    """What finding its patients elsewhere depends on: its cases, the ids they are known by, who was left out."""
+def identity(cohort: Cohort, content: Callable[[Path], str] | None = None) -> list[str]:
+    """What finding its patients elsewhere depends on: its cases, the ids they are known by, who was left out.
+
+    `content`: tells what an image holds, where that matters."""
     names = {patient: sorted(ids) for patient, ids in cohort.aliases().items()}
-    return [cohort.name, cohort.fingerprint(), digest([names, cohort.excluded()])]
+    return [cohort.name, cohort.fingerprint(content), digest([names, cohort.excluded()])]
 
 
 def _counts(
@@ -71,8 +75,9 @@ def audit(setting: Setting) -> Run:
     own, others, voxels = setting.cohort(), second_cohorts(setting), bool(setting.cfg.audit.voxels)
     table = setting.feature_file if setting.cfg.features.kind == "csv" else None
     source = table and [table.provenance, plain(setting.cfg.features), plain(setting.cfg.eligibility)]
-    key = {"recipe": RECIPE, "voxels": voxels, "cohort": identity(own), "features": source,
-           "others": {name: identity(other) for name, other in others.items()}}  # fmt: skip
+    content = setting.store.sha256 if voxels else None
+    key = {"recipe": RECIPE, "voxels": voxels, "cohort": identity(own, content), "features": source,
+           "others": {name: identity(other, content) for name, other in others.items()}}  # fmt: skip
     run = setting.run("audit", key)
     with run.writing() as todo:
         if todo:
@@ -84,8 +89,9 @@ def audit(setting: Setting) -> Run:
                 suspected, expected = suspected_patients(own, side, found)
                 rows += [[side.name, pair.own, pair.other, pair.evidence] for pair in [*found, *suspected]]
                 compared[role] = _counts(own, side, found, suspected, expected)
-            atomic_write(run.path("shared.csv"), csv_bytes(["cohort", "patient_id", "other_id", "evidence"], rows))
-            run.path("shared.csv").chmod(0o600)
+            atomic_write(
+                run.path("shared.csv"), csv_bytes(["cohort", "patient_id", "other_id", "evidence"], rows), PRIVATE
+            )
             run.write_json("audit.json", {
                 "cohort": own.name,
                 "follow_ups_left_out": sum("follow-up" in reason for _, reason in own.excluded()),

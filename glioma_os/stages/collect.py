@@ -9,7 +9,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from glioma_os.errors import ConfigError
+from glioma_os.errors import ConfigError, IntegrityError
 from glioma_os.reporting.report import write_report
 from glioma_os.stages.build import plain
 from glioma_os.sweeps.collect import JobLine, as_jobs, observations, read_sweep
@@ -17,7 +17,8 @@ from glioma_os.sweeps.compare import Cell, Effect, cells, effects
 from glioma_os.sweeps.jobs import SWEEP
 from glioma_os.sweeps.report import NAMES, cell_table, effect_table, sweep_page
 from glioma_os.training.progress import say
-from glioma_os.volumes.atomic import atomic_write
+from glioma_os.training.run import DONE, check_finished
+from glioma_os.volumes.atomic import atomic_write, sweep_drafts
 
 CELLS, EFFECTS, REPORT = "cells.csv", "effects.csv", "report.html"
 
@@ -32,7 +33,7 @@ def jobs_of(cfg: DictConfig) -> tuple[str, Path, list[JobLine]]:
         for folder in (Path(words[0]), Path(cfg.paths.runs) / "sweep" / words[0]):
             if (folder / SWEEP).exists():
                 return f"Sweep {folder.resolve().name}", folder, read_sweep(folder)
-    found = sorted({Path(path) for word in words for path in glob.glob(word) if (Path(path) / "DONE").exists()})
+    found = sorted({Path(path) for word in words for path in glob.glob(word) if (Path(path) / DONE).exists()})
     if not found:
         raise ConfigError(
             "runs", f"{asked} found → no sweep and no finished run there", "Name the folder the sweep printed"
@@ -59,6 +60,10 @@ def say_tables(table: Sequence[Cell], found: Sequence[Effect]) -> None:
 def main(cfg: DictConfig) -> None:
     """Writes cells.csv, effects.csv and report.html beside the jobs, and prints where."""
     title, folder, jobs = jobs_of(cfg)
+    sweep_drafts(folder)
+    for run in (run for job in jobs if job.status == "done" for run in job.runs.values()):
+        if check_finished(run, whole=True) is None:
+            raise IntegrityError(run, "no finished run found → the one that the job left", "Run the sweep again")
     seen = observations(jobs, int(cfg.validation.replicates))
     table = cells(seen)
     found = effects(seen) if (folder / SWEEP).exists() else []  # single runs may differ in more than their names say

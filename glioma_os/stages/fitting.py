@@ -102,5 +102,5 @@ def _fit(setting: Setting, plan: FitPlan, parent: Segmenter | None) -> Run:
                 from glioma_os.stages.scoring import score_segmenter
 
                 score_segmenter(setting, Segmenter(run, plan.channels, plan.channels), data, list(plan.held))
-            publish_fit(setting, run, parent.run if parent else None)
+        publish_fit(setting, run, parent.run if parent else None, fresh=todo)
     return run

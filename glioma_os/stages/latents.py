@@ -34,6 +34,8 @@ def extract(
     run = setting.run("latents", key)
     with run.writing() as todo:
         if todo:
+            for volume in volumes:
+                setting.store.open(volume.key, whole=True)
             values = _encode(setting, segmenter, volumes, title)
             names = tuple(f"latent_{place:04d}" for place in range(values.shape[1]))
             provenance = {"segmenter": segmenter.run.id, "pooling": setting.cfg.features.pooling, **seen}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from pathlib import Path
 
@@ -18,7 +17,17 @@ from glioma_os.reporting.checklists import TRIPOD_AI, checklist_text, filled, kn
 from glioma_os.reporting.judgement import judgement, subgroup_rows
 from glioma_os.reporting.predictions import by_exposure, survival_figures
 from glioma_os.reporting.report import HEAD_NAMES, METRIC_NAMES, ComparisonRow, SettingPage, render, write_report
-from glioma_os.reporting.result_files import INSTABILITY, SCORES, SUBGROUPS, dice_summary, read_instability, read_scores
+from glioma_os.reporting.result_files import (
+    INSTABILITY,
+    PREDICTIONS,
+    SCORES,
+    SUBGROUPS,
+    dice_summary,
+    read_instability,
+    read_predictions,
+    read_rows,
+    read_scores,
+)
 from glioma_os.reporting.tables import (
     InputNames,
     bracket,
@@ -37,6 +46,7 @@ from glioma_os.training.progress import say
 from glioma_os.training.run import Run
 from glioma_os.volumes.atomic import atomic_write
 
+REPORT = "report.html"
 OVERLAYS = 6
 WAYS = {  # features.kind → how a patient's prediction comes about
     "latents": "segment, extract the encoder's latents, fuse them with clinical variables, predict",
@@ -46,7 +56,7 @@ WAYS = {  # features.kind → how a patient's prediction comes about
 
 
 def _predictions(run: Run) -> pd.DataFrame:
-    return pd.read_csv(run.path("predictions.csv"), comment="#", dtype={"case_id": str, "patient_id": str})
+    return read_predictions(run.path(PREDICTIONS))
 
 
 def _overlays(segmenters: list[Segmenter]) -> list[tuple[str, str]]:
@@ -117,8 +127,7 @@ def _instability(run: Run) -> tuple[list[str], str]:
 
 
 def _subgroups(run: Run, shown: Score) -> list[dict[str, str]]:
-    with run.path(SUBGROUPS).open(newline="") as file:
-        return [row for row in csv.DictReader(file) if (row["head"], row["block"]) == (shown.head, shown.block)]
+    return [row for row in read_rows(run.path(SUBGROUPS)) if (row["head"], row["block"]) == (shown.head, shown.block)]
 
 
 def _facts_of(setting: Setting, run: Run, shown: set[str]) -> dict[str, str]:
@@ -158,14 +167,18 @@ def _dice_sentence(stage: str, rows: list[dict[str, str]], seed: int) -> str:
     return f"After {stage}, on the scanner's own grid, n = {len(rows)}: {', '.join(parts)}."
 
 
+def _page_file(kind: str, setting: Setting) -> str:
+    return f"{kind}_{setting.name}.md"
+
+
 def build_report(cfg: DictConfig, settings: list[Setting], runs: dict[str, Run], study: Run) -> Path:
     """Writes report.html into the study's run."""
     pages, comparison = [], []
     for setting in settings:
         page, rows, answers = setting_page(setting, runs[setting.name])
         checklist, card = checklist_text(setting.name, answers), model_card(setting.name, answers, NOTICE)
-        atomic_write(study.path(f"checklist_{setting.name}.md"), checklist.encode())
-        atomic_write(study.path(f"model_card_{setting.name}.md"), card.encode())
+        atomic_write(study.path(_page_file("checklist", setting)), checklist.encode())
+        atomic_write(study.path(_page_file("model_card", setting)), card.encode())
         pages.append(page)
         comparison += rows
     first = runs[settings[0].name].read_json("provenance.json")
@@ -188,7 +201,7 @@ def build_report(cfg: DictConfig, settings: list[Setting], runs: dict[str, Run],
         ("Packages", ", ".join(f"{name} {found}" for name, found in first["packages"].items() if found)),
     ]  # fmt: skip
     created = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
-    path = study.path("report.html")
+    path = study.path(REPORT)
     write_report(path, render(f"Survival study: {cfg.name}", lead, comparison, pages, provenance, created))
     return path
 
@@ -199,8 +212,10 @@ def main(cfg: DictConfig) -> None:
 
     settings = settings_of(cfg)
     study = study_run(cfg, settings)
-    if not study.done:
+    written = [REPORT, *(_page_file(kind, setting) for setting in settings for kind in ("checklist", "model_card"))]
+    if not study.finished(without=written):
         raise DataError(study.folder, "no finished study of this configuration found", "Run stage=study first")
     path = build_report(cfg, settings, {setting.name: survive(setting) for setting in settings}, study)
+    study.amend(written)
     say("Report written")
     print(path)

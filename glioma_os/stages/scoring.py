@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from typing import Any
 
@@ -10,11 +9,11 @@ import numpy as np
 import torch
 
 from glioma_os.records import Case, Modality, Region
-from glioma_os.reporting.result_files import DICE
+from glioma_os.reporting.result_files import DICE, csv_bytes
 from glioma_os.stages.segmenter import Segmenter
 from glioma_os.stages.setting import Setting
 from glioma_os.training.progress import track
-from glioma_os.volumes.atomic import atomic_write
+from glioma_os.volumes.atomic import PRIVATE, atomic_write
 from glioma_os.volumes.background import without_background
 from glioma_os.volumes.conventions import coding
 from glioma_os.volumes.dice import dice
@@ -55,12 +54,10 @@ def score_segmenter(setting: Setting, segmenter: Segmenter, data: Any, patients:
         slices[case.case_id] = _largest_slice(case, Modality(segmenter.channels[0]), predicted, reference)
     header = ["case_id", *(f"dice_{r}" for r in Region), *(f"predicted_ml_{r}" for r in Region),
               *(f"reference_ml_{r}" for r in Region)]  # fmt: skip
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([header, *rows])
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **slices)
-    atomic_write(segmenter.run.path(SLICES), buffer.getvalue())
-    atomic_write(segmenter.run.path(DICE), text.getvalue().encode())
+    atomic_write(segmenter.run.path(SLICES), buffer.getvalue(), PRIVATE)
+    atomic_write(segmenter.run.path(DICE), csv_bytes(header, rows), PRIVATE)
 
 
 def _largest_slice(case: Case, channel: Modality, predicted: np.ndarray, reference: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from glioma_os.stages.segmenter import Segmenter
 from glioma_os.stages.setting import Setting
 from glioma_os.sweeps.jobs import REPORTS
 from glioma_os.training.progress import say
+from glioma_os.volumes.manifest import results
 
 ALL = "all patients"
 
@@ -100,5 +101,6 @@ def main(cfg: DictConfig) -> dict[str, Path]:
         if cfg.segment.write_predictions:
             data = setting.prepared(setting.cohort(), segmenter.channels)
             count = write_masks(setting, segmenter, data, segmenter.run.path("masks"))
+            segmenter.run.amend(name for name in results(segmenter.run.folder) if name.startswith("masks/"))
             say(f"{count} masks in {segmenter.run.path('masks')}")
     return {title: segmenter.run.folder for title, segmenter in found.items()}

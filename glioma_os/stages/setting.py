@@ -19,14 +19,16 @@ from glioma_os.data.prepared import PreparedCohort
 from glioma_os.errors import ConfigError, DataError
 from glioma_os.fusion.folds import seen_by_encoder
 from glioma_os.records import Case, Extent, FeatureTable
-from glioma_os.stages.build import build, plain, plain_groups
+from glioma_os.stages.build import build, command_words, plain, plain_groups
 from glioma_os.stages.checks import check_horizons
 from glioma_os.training.pages import keep_pages
 from glioma_os.training.progress import say, track
 from glioma_os.training.run import Run, digest
+from glioma_os.volumes.atomic import sweep_drafts
 from glioma_os.volumes.prepare import Recipe
 from glioma_os.volumes.store import VolumeStore
 
+READ_WHOLE = ("report", "validate", "apply", "collect")  # stages that compare every byte of the runs they read
 STUDY_RECIPE = 1  # raise when a change alters what a study does
 
 
@@ -132,7 +134,8 @@ class Setting:
 
     def run(self, stage: str, key: dict[str, Any], name: str | None = None) -> Run:
         """The run directory of what `key` says."""
-        return Run(Path(self.cfg.paths.runs), stage, name or self.cfg.name, key, int(self.cfg.seed))
+        whole = str(self.cfg.stage._target_).split(".")[-2] in READ_WHOLE
+        return Run(Path(self.cfg.paths.runs), stage, name or self.cfg.name, key, int(self.cfg.seed), whole)
 
     def prepared(self, cohort: Cohort, channels: tuple[str, ...]) -> PreparedCohort:
         """That cohort in the store, prepared under a progress bar where there is something to do."""
@@ -141,6 +144,7 @@ class Setting:
         waiting = found.waiting()
         if waiting:
             refuse_shared_scans(cohort)
+            sweep_drafts(self.store.root)
             for case in track(waiting, len(waiting), f"Preparing {cohort.name}"):
                 self.store.prepare(case, recipe)
         return found
@@ -259,7 +263,7 @@ def settings_of(cfg: DictConfig, overrides: Sequence[str] | None = None) -> list
     named = plain(cfg.settings)
     if not named:
         return [Setting(cfg, cfg.setting)]
-    own = list(HydraConfig.get().overrides.task if overrides is None else overrides)
+    own = command_words(HydraConfig.get().overrides.task) if overrides is None else list(overrides)
     out = []
     for name, overrides in named.items():
         if not isinstance(overrides, list):
@@ -273,11 +277,12 @@ def study_key(cfg: DictConfig, settings: list[Setting]) -> dict[str, Any]:
     own = plain_groups(cfg, without=("stage", "paths", "logger", "hydra", "sweep"))
     prints = {}
     for setting in settings:
-        cohorts = ["cohort"]
+        cohorts, content = ["cohort"], None
         if setting.cfg.features.kind == "latents":
+            content = setting.store.sha256
             cohorts += ["pretraining.cohort"] * (setting.cfg.pretraining["from"] == "cohort")
             cohorts += ["finetuning.cohort"] * (setting.cfg.finetuning["from"] == "cohort")
-        prints[setting.name] = {key: setting.cohort(key).fingerprint() for key in cohorts}
+        prints[setting.name] = {key: setting.cohort(key).fingerprint(content) for key in cohorts}
         if setting.cfg.features.kind == "csv":
             prints[setting.name]["features"] = digest(setting.feature_file.provenance)
     return {"recipe": STUDY_RECIPE, "config": own, "cohorts": prints}

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from glioma_os.stages.publishing import publish_report
-from glioma_os.stages.setting import settings_of, study_run
+from glioma_os.stages.publishing import publication_owed, publish_report
+from glioma_os.stages.setting import Setting, settings_of, study_run
 from glioma_os.training.progress import say
-from glioma_os.training.run import Run
+from glioma_os.training.run import Run, check_finished
 
 
 def main(cfg: DictConfig) -> dict[str, Path]:
@@ -19,6 +19,10 @@ def main(cfg: DictConfig) -> dict[str, Path]:
     settings = settings_of(cfg)
     run = study_run(cfg, settings)
     if run.done:
+        for folder in _folders(run).values():
+            check_finished(folder, run.whole)
+        if publication_owed(settings[0]):
+            _publish_again(settings, run)
         say("This study is done; nothing to do.")
         print(run.path("report.html"))
         return _folders(run)
@@ -39,11 +43,17 @@ def main(cfg: DictConfig) -> dict[str, Path]:
                 scores = [s for s in read_scores(done[setting.name].path(SCORES)) if s.metric in ("auc", "c_index")]
                 say_scores(scores, f"{setting.name}, out of fold, 95 % patient bootstrap")
             build_report(cfg, settings, done, run)
-            publish_report(settings[0], run, done)
+            publish_report(settings[0], run, done, fresh=True)
             run.write_json("runs.json", {name: str(found.folder) for name, found in done.items()})
     say(f"Study done in {time.monotonic() - start:.0f} s")
     print(run.path("report.html"))
     return _folders(run)
+
+
+def _publish_again(settings: list[Setting], run: Run) -> None:
+    from glioma_os.stages.survival import survive
+
+    publish_report(settings[0], run, {setting.name: survive(setting) for setting in settings}, fresh=False)
 
 
 def _folders(run: Run) -> dict[str, Path]:

@@ -118,7 +118,7 @@ def survive(setting: Setting) -> Run:
             run.write_json("summary.json", summary)
             run.write_json("folds.json", setting.folds.to_json())
             run.write_json("provenance.json", provenance())
-            publish_survival(setting, run, source.get("segmenters", {}) if isinstance(source, dict) else {})
+        publish_survival(setting, run, source.get("segmenters", {}) if isinstance(source, dict) else {}, fresh=todo)
     return run
 
 

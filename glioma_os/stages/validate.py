@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -29,6 +28,7 @@ from glioma_os.reporting.result_files import (
     PREDICTIONS,
     SCORES,
     csv_bytes,
+    read_rows,
     read_scores,
     write_predictions,
     write_scores,
@@ -91,7 +91,8 @@ def validate(setting: Setting, train: Sequence[str] = ("cohort",), test: str = "
     known, others, told = _sides(setting, train, test)
     features = _features(setting, known, others, test)
     parts = {name: plain(setting.cfg[name]) for name in ("endpoint", "head", "validation", "features", "eligibility")}
-    prints = [identity(setting.cohort(name)) for name in (*train, test)]
+    content = setting.store.sha256 if setting.cfg.features.kind == "latents" or setting.cfg.audit.voxels else None
+    prints = [identity(setting.cohort(name), content) for name in (*train, test)]
     table = None if features is None else features.provenance
     run = setting.run(
         "validate",
@@ -227,21 +228,19 @@ def describe(run: Run) -> None:
 
 def _say_drift(run: Run) -> None:
     say("Differences between the cohorts (mean in training → in test, in standard deviations)")
-    with run.path("drift.csv").open(newline="") as file:
-        for line in csv.DictReader(file):
-            if line["verdict"] == "not recorded":
-                say(f"  {line['name']:<22}not recorded in at least one of them")
-                continue
-            sd = float(line["difference_sd"])
-            gap = "" if sd != sd else f"  {sd:+.2f}"
-            means = f"{float(line['known']):9.2f} → {float(line['others']):9.2f}"
-            say(f"  {line['name']:<22}{means}{gap}  {line['verdict']}")
+    for line in read_rows(run.path("drift.csv")):
+        if line["verdict"] == "not recorded":
+            say(f"  {line['name']:<22}not recorded in at least one of them")
+            continue
+        sd = float(line["difference_sd"])
+        gap = "" if sd != sd else f"  {sd:+.2f}"
+        means = f"{float(line['known']):9.2f} → {float(line['others']):9.2f}"
+        say(f"  {line['name']:<22}{means}{gap}  {line['verdict']}")
 
 
 def _say_calibration(run: Run, updated: dict[str, float], shown: list[list[str]]) -> None:
     """Of the leading row and of age alone; calibration.csv has every row."""
-    with run.path(CALIBRATION).open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if [row["head"], row["block"]] in shown]
+    rows = [row for row in read_rows(run.path(CALIBRATION)) if [row["head"], row["block"]] in shown]
     fits = [row for row in rows if row["intercept"] != "nan"]
     if fits:
         say("Calibration of the shorter class")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from omegaconf import DictConfig
 
 from glioma_os.cohorts.cohort import Cohort
 from glioma_os.cohorts.overlap import repeated_patients, same_files
 from glioma_os.errors import DataError
+from glioma_os.records import Case
 from glioma_os.stages.setting import Setting
 from glioma_os.training.progress import say, track
 from glioma_os.volumes.checks import Finding, check_case
@@ -22,6 +25,7 @@ def findings(setting: Setting) -> list[Finding]:
     out: list[Finding] = []
     for case in track(cases, len(cases), f"Checking {cohort.name}"):
         out += check_case(case, scheme, wanted)
+        out += outside_root(case, getattr(cohort, "root", None))
     return out + repeated(cohort)
 
 
@@ -40,6 +44,19 @@ def repeated(cohort: Cohort) -> list[Finding]:
                 "Check whether they are one person, and give both one patient id")
         for pair in repeated_patients(cohort)
         if pair.evidence != "file"
+    ]  # fmt: skip
+
+
+def outside_root(case: Case, root: Path | None) -> list[Finding]:
+    """A note for each file of a case that lies outside the cohort's folder, as a link can make it."""
+    files = [*case.images.values(), *([case.label] if case.label else [])]
+    away = [] if root is None else [path for path in files if not path.resolve().is_relative_to(Path(root).resolve())]
+    return [
+        Finding(
+            case.case_id, path.name, "note", f"the file lies outside cohort.root, in {path.resolve().parent}",
+            "Check that the link or path leads where it should",
+        )
+        for path in away
     ]  # fmt: skip
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 from glioma_os.errors import DataError, IntegrityError
 from glioma_os.fusion.contrasts import leading_row
 from glioma_os.records import Array, Region
-from glioma_os.reporting.result_files import DICE, PREDICTIONS, SCORES, read_dice, read_scores
+from glioma_os.reporting.result_files import DICE, PREDICTIONS, SCORES, read_dice, read_predictions, read_scores
 from glioma_os.survival.bootstrap import METRICS, Sample, bootstrap_weights
 from glioma_os.sweeps.compare import Factors, Observation
 from glioma_os.sweeps.jobs import SWEEP
@@ -94,7 +94,7 @@ def _results(job: JobLine) -> dict[str, Path]:
 
 
 def _of_survival(folder: Path, factors: Factors, seed: str, replicates: int) -> list[Observation]:
-    frame = pd.read_csv(folder / PREDICTIONS, comment="#", dtype={"patient_id": str, "case_id": str})
+    frame = read_predictions(folder / PREDICTIONS)
     scores = read_scores(folder / SCORES)
     age_head, age_block = json.loads((folder / "summary.json").read_text())["age"]
     out = []

@@ -13,8 +13,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from glioma_os.errors import ConfigError, DataError, EnvironmentFault
+from glioma_os.errors import ConfigError, DataError, EnvironmentFault, IntegrityError
 from glioma_os.training.processes import child_environment, start, stop
+from glioma_os.training.run import check_finished
 from glioma_os.volumes.atomic import atomic_write
 
 JOB, RESULT, LOG, SWEEP = "job.json", "result.json", "job.log", "sweep.json"
@@ -127,15 +128,20 @@ def own_words(overrides: Sequence[str], jobs: Sequence[Job]) -> str:
 
 
 def earlier_outcome(job: Job, key: str) -> Outcome | None:
-    """What this job came to before, if it was done and still depends on the same (`key`)."""
+    """What this job came to before, if it was done, still depends on the same (`key`) and its runs are as it left them.
+
+    Where they are not, the job runs again and says what is wrong.
+    """
     try:
         told = json.loads((job.folder / JOB).read_text())
         result = json.loads((job.folder / RESULT).read_text())
-    except (OSError, ValueError):
+        if told["status"] != "done" or result["key"] != key:
+            return None
+        if any(check_finished(Path(run), whole=False) is None for run in result.get("runs", {}).values()):
+            return None
+        return Outcome(job, "done", 0, told["seconds"], 0, result)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IntegrityError):
         return None
-    if told["status"] != "done" or result["key"] != key:
-        return None
-    return Outcome(job, "done", 0, told["seconds"], 0, result)
 
 
 def run_jobs(

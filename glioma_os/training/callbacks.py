@@ -10,6 +10,7 @@ import torch
 
 from glioma_os.errors import TrainingError
 from glioma_os.training.progress import console, new_bar, say
+from glioma_os.training.trackers import CurveLogger
 
 
 class FiniteGuard(pl.Callback):
@@ -38,6 +39,19 @@ class SameConfiguration(pl.Callback):
         torch.distributed.all_gather_object(found, self.run_id)
         if len(set(found)) > 1:
             raise TrainingError("trainer.devices", f"ranks hold runs {sorted(set(found))} → one run", "Start them anew")
+
+
+class CurveBeforeCheckpoint(pl.Callback):
+    """Writes an epoch's row of the curves before its checkpoint. Lightning logs it after, and a fit that is killed
+    between the two would go on without it."""
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """The row that Lightning logs next, which then replaces it."""
+        row = {name: float(value) for name, value in trainer.logged_metrics.items()} | {"epoch": trainer.current_epoch}
+        for logger in trainer.loggers:
+            if isinstance(logger, CurveLogger):
+                logger.log_metrics(row, trainer.global_step - 1)
+                logger.save()
 
 
 class FitProgress(pl.Callback):

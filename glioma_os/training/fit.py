@@ -12,12 +12,13 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.plugins.environments import LightningEnvironment, TorchElasticEnvironment
+from lightning.pytorch.utilities import rank_zero_only
 from safetensors.torch import save
 
 from glioma_os.data.segmentation import SegmentationDataModule
 from glioma_os.modules.segmenter import SegmenterModule
 from glioma_os.networks.memory import checkpoint_activations
-from glioma_os.training.callbacks import FiniteGuard, FitProgress, SameConfiguration
+from glioma_os.training.callbacks import CurveBeforeCheckpoint, FiniteGuard, FitProgress, SameConfiguration
 from glioma_os.training.checkpoint import AtomicCheckpointIO
 from glioma_os.training.options import TrainerOptions
 from glioma_os.training.run import WEIGHTS, Run
@@ -67,6 +68,9 @@ def fit_segmenter(
 def _trainer(run: Run, options: TrainerOptions, epochs: int, loggers: Sequence[Logger], title: str) -> pl.Trainer:
     """The environment is named, not guessed: inside a SLURM job Lightning would wait for ranks that nobody started."""
     environment = LightningEnvironment() if options.devices == 1 else TorchElasticEnvironment()
+    if options.devices == 1:
+        # Lightning takes it from RANK or SLURM_PROCID, and the loggers of other ranks are silent.
+        rank_zero_only.rank = 0  # type: ignore[attr-defined]
     return pl.Trainer(
         accelerator=options.accelerator,
         devices=options.devices,
@@ -81,6 +85,7 @@ def _trainer(run: Run, options: TrainerOptions, epochs: int, loggers: Sequence[L
             SameConfiguration(run.id),
             FiniteGuard(),
             FitProgress(title),
+            CurveBeforeCheckpoint(),
             ModelCheckpoint(
                 run.path("checkpoints"),
                 "last",
@@ -90,7 +95,7 @@ def _trainer(run: Run, options: TrainerOptions, epochs: int, loggers: Sequence[L
                 enable_version_counter=False,
             ),
         ],
-        plugins=[AtomicCheckpointIO(), environment],
+        plugins=[AtomicCheckpointIO(run.id), environment],
         log_every_n_steps=10,
         enable_progress_bar=False,
         enable_model_summary=False,

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from glioma_os import errors
 from glioma_os.errors import GliomaError, TrainingError
 from glioma_os.training.processes import child_environment, die_with_parent, start, stop
 from glioma_os.volumes.atomic import atomic_write
@@ -55,8 +54,9 @@ def record_fault(folder: Path, fault: GliomaError) -> None:
 def _fault(folder: Path, code: int) -> GliomaError:
     try:
         told: dict[str, Any] = json.loads((folder / FAULT).read_text())
-        return getattr(errors, told["kind"])(*told["parts"])
-    except (OSError, ValueError):
+        kinds = {kind.__name__: kind for kind in GliomaError.__subclasses__()}
+        return kinds[told["kind"]](*told["parts"])
+    except (OSError, ValueError, KeyError, TypeError):
         return TrainingError(
             "trainer.devices", f"a rank ended with code {code}, and the others with it", f"Read {folder / LOG}"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import math
@@ -11,6 +12,8 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from glioma_os.volumes.atomic import draft_beside
 
 METRIC = re.compile(r"^(train|val|test)/[a-z0-9_]+$")
 PROGRESS = ("epoch", "trainer/global_step")
@@ -65,15 +68,9 @@ class Pseudonyms:
 
 def _key(path: Path) -> bytes:
     """The folder's key, made at the first call; of several processes the first one's counts."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     if not path.exists():
-        draft.touch(mode=0o600)
-        draft.write_bytes(secrets.token_bytes(32))
-        try:
-            os.link(draft, path)  # fails where another process was first
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
+        with draft_beside(path) as draft:
+            draft.write_bytes(secrets.token_bytes(32))  # a draft is its owner's alone
+            with contextlib.suppress(FileExistsError):
+                os.link(draft, path)  # fails where another process was first
     return path.read_bytes()

@@ -16,7 +16,7 @@ from glioma_os.errors import TERMINATED
 
 GROUP_VARIABLES = (
     "LOCAL_RANK", "RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "ROLE_RANK", "NODE_RANK", "MASTER_ADDR",
-    "MASTER_PORT", "TORCHELASTIC_RUN_ID",
+    "MASTER_PORT", "TORCHELASTIC_RUN_ID", "SLURM_PROCID", "SLURM_LOCALID", "JSM_NAMESPACE_RANK",
 )  # fmt: skip
 GRACE_S = 40.0  # between the wish and the end; torchrun gives its ranks 30 s
 _PR_SET_PDEATHSIG = 1

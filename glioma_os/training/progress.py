@@ -10,6 +10,8 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from glioma_os.errors import printable
+
 T = TypeVar("T")
 console = Console(file=sys.stderr, highlight=False)
 
@@ -25,7 +27,7 @@ def new_bar(shown: bool = True) -> Progress:
 
 def say(text: str) -> None:
     """One line to the user, on stderr."""
-    console.print(text, markup=False, soft_wrap=True)
+    console.print(printable(text), markup=False, soft_wrap=True)
 
 
 def track(items: Iterable[T], total: int, title: str) -> Iterator[T]:

@@ -6,15 +6,15 @@ import contextlib
 import fcntl
 import hashlib
 import json
-import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from glioma_os.errors import EnvironmentFault, IntegrityError
-from glioma_os.volumes.atomic import atomic_write
+from glioma_os.volumes import manifest
+from glioma_os.volumes.atomic import PRIVATE, atomic_write, sweep_drafts
 
 DONE, WEIGHTS = "DONE", "weights.safetensors"
 
@@ -24,15 +24,28 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
+def check_finished(folder: Path, whole: bool, without: Iterable[str] = ()) -> dict[str, Any] | None:
+    """What `DONE` says of a finished run, None if it is not finished (or of a version that kept no manifest).
+
+    A result file that is missing or changed since is an IntegrityError; `whole` compares every byte.
+    """
+    told = manifest.read(folder / DONE)
+    if told is not None:
+        manifest.check(folder, told[manifest.FILES], whole, without)
+    return told
+
+
 @dataclass(frozen=True)
 class Run:
-    """`runs/<stage>/<name>/<digest>-s<seed>/`. `DONE` is written last, so its presence means whole."""
+    """`runs/<stage>/<name>/<digest>-s<seed>/`. `DONE` is written last, so its presence means whole; it holds the
+    manifest of the other files, which is checked when the run is read: every byte of them if `whole`."""
 
     root: Path
     stage: str
     name: str
     key: dict[str, Any]
     seed: int
+    whole: bool = False
 
     @property
     def id(self) -> str:
@@ -46,8 +59,18 @@ class Run:
 
     @property
     def done(self) -> bool:
-        """Whether it was finished before."""
-        return (self.folder / DONE).exists()
+        """Whether it was finished before; a result file that is missing or changed since is an IntegrityError."""
+        return self.finished()
+
+    def finished(self, without: Iterable[str] = ()) -> bool:
+        """The same, whatever became of the files named."""
+        told = check_finished(self.folder, self.whole, without)
+        if told is not None and told.get("id") != self.id:
+            raise IntegrityError(
+                self.path(DONE), f"run {told.get('id')!r} found → {self.id!r} expected",
+                manifest.REMEDY.format(folder=self.folder),
+            )  # fmt: skip
+        return told is not None
 
     def path(self, name: str) -> Path:
         """A file of the run."""
@@ -57,6 +80,27 @@ class Run:
     def writing(self) -> Iterator[bool]:
         """Holds the run's lock; yields True if there is work to do, False if it is done (perhaps by another process
         that held the lock meanwhile). `DONE` is written when the block ends without an error."""
+        with self._locked():
+            if self.done:
+                yield False
+                return
+            self.path(DONE).unlink(missing_ok=True)
+            sweep_drafts(self.folder)
+            self.write_json("key.json", {"stage": self.stage, "seed": self.seed, "key": self.key})
+            start = time.monotonic()
+            yield True
+            files = manifest.entries(self.folder, manifest.results(self.folder, [DONE]))
+            self._seal({"id": self.id, "seconds": round(time.monotonic() - start, 2), manifest.FILES: files})
+
+    def amend(self, names: Iterable[str]) -> None:
+        """Takes files that a finished run was given later into its manifest."""
+        with self._locked():
+            told = manifest.read(self.path(DONE))
+            if told is not None:
+                self._seal(told | {manifest.FILES: told[manifest.FILES] | manifest.entries(self.folder, names)})
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             lock = (self.folder / ".lock").open("w")
@@ -64,17 +108,14 @@ class Run:
             raise EnvironmentFault(self.folder, f"cannot be written ({fault.strerror})", "Set paths.runs") from fault
         with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if self.done:
-                yield False
-                return
-            self.write_json("key.json", {"stage": self.stage, "seed": self.seed, "key": self.key})
-            start = time.monotonic()
-            yield True
-            self.write_json(DONE, {"id": self.id, "seconds": round(time.monotonic() - start, 2)})
+            yield
+
+    def _seal(self, told: dict[str, Any]) -> None:
+        atomic_write(self.path(DONE), json.dumps(told, indent=1).encode())
 
     def write_json(self, name: str, value: Any) -> None:
-        """Writes a JSON file whole."""
-        atomic_write(self.path(name), json.dumps(value, indent=1, default=str).encode())
+        """Writes a JSON file whole, for its owner alone: many of them list patients."""
+        atomic_write(self.path(name), json.dumps(value, indent=1, default=str).encode(), PRIVATE)
 
     def read_json(self, name: str) -> Any:
         """Reads one of its JSON files; a damaged one is an IntegrityError."""
@@ -82,9 +123,3 @@ class Run:
             return json.loads(self.path(name).read_text())
         except (OSError, ValueError) as fault:
             raise IntegrityError(self.path(name), f"unreadable ({fault})", "Delete the run folder and rerun") from fault
-
-    def sweep_drafts(self) -> None:
-        """Removes what a killed writer left."""
-        for draft in self.folder.rglob(".*.tmp"):
-            with contextlib.suppress(OSError):
-                os.unlink(draft)

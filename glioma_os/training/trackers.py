@@ -10,6 +10,7 @@ from typing import Any
 from lightning.pytorch.loggers.logger import Logger, rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 
+from glioma_os.errors import IntegrityError
 from glioma_os.volumes.atomic import atomic_write
 
 CURVES = "metrics.csv"
@@ -24,8 +25,13 @@ class CurveLogger(Logger):
         self.path = folder / CURVES
         self.rows: list[dict[str, float]] = []
         if self.path.exists():
-            with self.path.open(newline="") as file:
-                self.rows = [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
+            try:
+                with self.path.open(newline="") as file:
+                    self.rows = [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
+            except (ValueError, TypeError, csv.Error) as fault:
+                raise IntegrityError(
+                    self.path, f"unreadable ({fault})", f"Delete {folder} and run the same command again"
+                ) from fault
 
     @property
     def name(self) -> str:

@@ -12,11 +12,13 @@ from safetensors.numpy import save
 
 from glioma_os.errors import IntegrityError
 from glioma_os.records import Array, Case, Modality, Volume
+from glioma_os.volumes import manifest
 from glioma_os.volumes.atomic import atomic_write, sha256_file
 from glioma_os.volumes.prepare import Prepared, Recipe, prepare_case
 from glioma_os.volumes.window import PLAIN, Look, region_masks, z_scores
 
 SUFFIX = ".safetensors"
+REMEDY = "Delete {path} and the .json beside it, and run stage=prepare again"
 DTYPES = {"I16": np.int16, "U8": np.uint8}
 
 
@@ -92,6 +94,19 @@ class VolumeStore:
         """Where the entry of this key lies."""
         return self.root / key[:2] / f"{key}{SUFFIX}"
 
+    def _manifest(self, key: str) -> Path:
+        return self.path(key).with_suffix(".json")
+
+    def sha256(self, path: Path) -> str:
+        """Hex sha256 of a source file's bytes, read again only where its size or time changed."""
+        status = path.stat()
+        memo = self.root / "sums" / _digest([str(path.resolve()), status.st_size, status.st_mtime_ns])
+        if memo.exists() and len(found := memo.read_text()) == 64:
+            return found
+        found = sha256_file(path)
+        atomic_write(memo, found.encode())
+        return found
+
     def _note(self, case: Case, recipe: Recipe) -> Path:
         """Remembers the key of files of this name, size and time, so that a rerun need not read them."""
         stamps = [[str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns] for f in _sources(case, recipe)]
@@ -100,7 +115,7 @@ class VolumeStore:
     def holds(self, case: Case, recipe: Recipe) -> bool:
         """Whether the case, as its files are now, is prepared."""
         note = self._note(case, recipe)
-        return note.exists() and self.path(note.read_text()).exists()
+        return note.exists() and self._manifest(note.read_text()).exists()
 
     def prepare(self, case: Case, recipe: Recipe) -> str:
         """The key of the prepared case, prepared now if it is not there. A changed source gives another key."""
@@ -110,10 +125,11 @@ class VolumeStore:
             return note.read_text()
         sources = [sha256_file(f) for f in files]
         key = _digest([recipe.key(), case.case_id, sources])
-        if not self.path(key).exists():
+        if not self._manifest(key).exists():
             self._write(key, case, recipe, prepare_case(case, recipe))
         if [sha256_file(f) for f in files] != sources:
-            self.path(key).unlink(missing_ok=True)
+            for path in (self._manifest(key), self.path(key)):
+                path.unlink(missing_ok=True)
             raise IntegrityError(f"case {case.case_id}", "its files changed while they were read", "Run again")
         atomic_write(note, key.encode())
         return key
@@ -127,11 +143,18 @@ class VolumeStore:
             "inverse_sd": prepared.inverse_sd.tolist(), "affine": prepared.affine.tolist(),
             "native_affine": prepared.native_affine.tolist(), "native_shape": list(prepared.native_shape),
         }  # fmt: skip
-        atomic_write(self.path(key), save(tensors, metadata={"case": json.dumps(header)}))
-
-    def open(self, key: str) -> StoredVolume:
-        """Maps the entry of this key; a missing or damaged one is an IntegrityError."""
         path = self.path(key)
+        atomic_write(path, save(tensors, metadata={"case": json.dumps(header)}))
+        told = {manifest.FILES: manifest.entries(path.parent, [path.name])}
+        atomic_write(self._manifest(key), json.dumps(told).encode())
+
+    def open(self, key: str, whole: bool = False) -> StoredVolume:
+        """Maps the entry of this key; one that is missing, or changed since it was written, is an IntegrityError.
+
+        Size and time are compared; every byte where they differ, or if `whole`."""
+        path = self.path(key)
+        told = manifest.read(self._manifest(key)) or {}
+        manifest.check(path.parent, told.get(manifest.FILES), whole, remedy=REMEDY.format(path=path))
         try:
             size = path.stat().st_size
             with path.open("rb") as file:
@@ -150,9 +173,7 @@ class VolumeStore:
                 if name != "__metadata__"
             }
         except (OSError, ValueError, KeyError) as fault:
-            raise IntegrityError(
-                path, f"not a whole entry of the store ({fault})", "Delete the file and run stage=prepare again"
-            ) from fault
+            raise IntegrityError(path, f"not a whole entry of the store ({fault})", REMEDY.format(path=path)) from fault
         return StoredVolume(
             key=key, case_id=case["case_id"], modalities=tuple(case["modalities"]), voxels=arrays["voxels"],
             region_bits=arrays.get("region_bits"), mean=np.array(case["mean"]),

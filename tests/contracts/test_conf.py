@@ -10,7 +10,8 @@ from omegaconf import OmegaConf
 
 from glioma_os.__main__ import config_folder
 from glioma_os.errors import ConfigError, EnvironmentFault
-from glioma_os.stages.build import build, check_targets, plain
+from glioma_os.stages.build import build, plain
+from glioma_os.stages.registry import check_targets
 
 CONF = config_folder()
 GROUPS = sorted(p.name for p in CONF.iterdir() if p.is_dir())
@@ -57,13 +58,13 @@ BUILT = [
 def test_what_an_option_names_is_built(group, option):
     if group == "schedule":
         schedule = configuration(f"schedule@pretraining.schedule={option}").pretraining.schedule
-        assert callable(build(schedule.objective, "objective")) and callable(
-            build(schedule.augmentation, "augmentation")
+        assert callable(build(schedule.objective, "schedule.objective")) and callable(
+            build(schedule.augmentation, "schedule.augmentation")
         )
         return
     node = configuration(f"{group}={option}")[group]
     if group == "head":
-        heads = {name: build(head, name) for name, head in node.items()}
+        heads = {name: build(head, f"head.{name}") for name, head in node.items()}
         assert heads and all(head.name == name for name, head in heads.items())
     elif node.get("accelerator") == "gpu":
         import torch
@@ -95,7 +96,7 @@ def test_a_cohort_without_a_place_says_how_to_give_one(name, monkeypatch):
 def test_experiments_have_stages_that_exist_and_heads_that_serve_their_endpoint(option):
     cfg = configuration(f"experiment={option}")
     endpoint = build(cfg.endpoint, "endpoint")
-    assert all(endpoint.kind in build(node, name).kinds for name, node in cfg.head.items())
+    assert all(endpoint.kind in build(node, f"head.{name}").kinds for name, node in cfg.head.items())
     for overrides in plain(cfg.settings).values():
         configuration(f"experiment={option}", *overrides)
 
@@ -112,8 +113,8 @@ def test_every_stage_has_a_main():
 )
 def test_configuration_cannot_name_other_code(target):
     cfg = OmegaConf.create({"_target_": "glioma_os.fusion.heads.cox.Cox", "inner": [{"_target_": target, "x": 1}]})
-    with pytest.raises(ConfigError, match=r"head\.inner\[0\]\._target_"):
-        build(cfg, "head")
+    with pytest.raises(ConfigError, match=r"head\.cox\.inner\[0\]\._target_"):
+        build(cfg, "head.cox")
 
 
 def test_environment_is_read_under_paths_only():

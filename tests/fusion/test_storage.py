@@ -1,5 +1,6 @@
 """A stored pipeline gives the same bits again, whatever its heads are."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -9,7 +10,7 @@ from glioma_os.errors import IntegrityError
 from glioma_os.fusion.pipeline import NewRows
 from glioma_os.fusion.preprocessing import Preparation
 from glioma_os.fusion.rows import clinical_variables
-from glioma_os.fusion.storage import ARRAYS, STRUCTURE, load_pipeline, save_pipeline
+from glioma_os.fusion.storage import ARRAYS, STRUCTURE, _digest, load_pipeline, save_pipeline
 from glioma_os.fusion.validation import develop_on
 from glioma_os.survival.endpoints import Endpoint
 from tests.fusion.doubles import cohort, table
@@ -71,9 +72,10 @@ def test_damaged_or_foreign_files_are_one_sentence(tmp_path):
         load_pipeline(tmp_path)
     told = json.loads((tmp_path / STRUCTURE).read_text())
     told["pipeline"]["class"] = "Popen"
-    import hashlib
-
     told["sha256"] = hashlib.sha256(content).hexdigest()
     (tmp_path / STRUCTURE).write_text(json.dumps(told))
+    with pytest.raises(IntegrityError, match="changed since"):
+        load_pipeline(tmp_path)
+    (tmp_path / STRUCTURE).write_text(json.dumps(told | {"own_sha256": _digest(told)}))
     with pytest.raises(IntegrityError, match="Popen"):
         load_pipeline(tmp_path)

@@ -92,3 +92,16 @@ def test_what_no_head_can_be_built_from_names_its_key(word, where):
     with pytest.raises(ConfigError) as caught:
         build(compose("config", ["head=mlp", word]).head.mlp, "head.mlp")
     assert caught.value.where == where
+
+
+def test_a_file_outside_the_cohorts_folder_is_noted(tmp_path):
+    from glioma_os.records import Case, Modality
+    from glioma_os.stages.verify import outside_root
+
+    (tmp_path / "root").mkdir()
+    (tmp_path / "away.nii").touch()
+    (tmp_path / "root" / "link.nii").symlink_to(tmp_path / "away.nii")
+    (tmp_path / "root" / "own.nii").touch()
+    images = {Modality.T1: tmp_path / "root" / "link.nii", Modality.T2: tmp_path / "root" / "own.nii"}
+    (found,) = outside_root(Case("a", "a", "c", None, images), tmp_path / "root")
+    assert found.level == "note" and found.where == "link.nii" and "outside cohort.root" in found.problem

@@ -1,6 +1,10 @@
+import hashlib
+import pickle
+
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch.utilities import rank_zero_only
 from safetensors.torch import load_file
 
 from glioma_os.data.brats import BratsDataModule
@@ -74,6 +78,49 @@ def test_same_inputs_give_the_same_bits_and_a_killed_fit_goes_on_to_them(tmp_pat
     assert curves[0] == curves[1] and curves[0].count("\n") == 4
 
 
+def test_a_kill_right_after_a_checkpoint_loses_no_row_of_the_curves(tmp_path, data, monkeypatch):
+    whole = fit(tmp_path, data, "whole").path(CURVES).read_text()
+    save, calls = AtomicCheckpointIO.save_checkpoint, []
+
+    def save_and_die(self, *arguments, **options):
+        save(self, *arguments, **options)
+        calls.append(1)
+        if len(calls) == 2:
+            raise RuntimeError("killed")
+
+    monkeypatch.setattr(AtomicCheckpointIO, "save_checkpoint", save_and_die)
+    with pytest.raises(RuntimeError, match="killed"):
+        fit(tmp_path, data, "killed")
+    assert fit(tmp_path, data, "killed").path(CURVES).read_text() == whole
+
+
+@pytest.mark.parametrize("rank", [None, 1])
+def test_a_single_process_writes_its_curves_whatever_rank_lightning_read(tmp_path, data, monkeypatch, rank):
+    monkeypatch.setattr(rank_zero_only, "rank", rank, raising=False)
+    run = fit(tmp_path, data, "a", epochs=1)
+    assert run.path(CURVES).read_text().count("\n") == 2
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "garbage", "empty", "other", "no dict", "plain"])
+def test_a_checkpoint_that_is_not_the_fits_own_is_one_sentence(tmp_path, data, damage):
+    with pytest.raises(RuntimeError, match="killed"):
+        fit(tmp_path, data, "killed", stop_after=1)
+    (last,) = (tmp_path / "runs/segment/killed").rglob("last.ckpt")
+    content = bytearray(last.read_bytes())
+    if damage == "flip":
+        content[len(content) // 2] ^= 1
+    if damage == "other":
+        AtomicCheckpointIO("another").save_checkpoint({"a": torch.ones(3)}, last)
+    elif damage == "plain":
+        torch.save({"a": torch.ones(3)}, last)
+    else:
+        changed = {"cut": content[: len(content) // 2], "flip": content, "garbage": b"\x80garbage" * 50, "empty": b""}
+        body = pickle.dumps([1, 2], protocol=2)
+        last.write_bytes(changed.get(damage, body + hashlib.sha256(body).digest()))
+    with pytest.raises(IntegrityError, match=f"{last}.*Delete"):
+        fit(tmp_path, data, "killed")
+
+
 def test_frozen_means_bitwise_unchanged(tmp_path, data):
     torch.manual_seed(0)
     start = GliomaSegResNet(4, init_filters=8, blocks_down=(1, 1, 1), blocks_up=(1, 1), dropout=0.2).state_dict()
@@ -97,11 +144,11 @@ def test_a_loss_that_is_no_number_stops_the_fit(tmp_path, data):
 
 def test_a_damaged_checkpoint_says_so(tmp_path):
     path = tmp_path / "last.ckpt"
-    plugin = AtomicCheckpointIO()
+    plugin = AtomicCheckpointIO("run")
     plugin.save_checkpoint({"a": torch.ones(3)}, path)
     assert torch.equal(plugin.load_checkpoint(path)["a"], torch.ones(3))
     path.write_bytes(path.read_bytes()[:50])
-    with pytest.raises(IntegrityError, match="Delete the run"):
+    with pytest.raises(IntegrityError, match="Delete"):
         plugin.load_checkpoint(path)
 
 
