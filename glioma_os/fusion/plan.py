@@ -167,7 +167,7 @@ class Planner:
             self.endpoint.n_classes,
             split.cuts,
             split.weights[fit],
-            n_clinical=prepared.preprocessor.n_clinical,
+            n_spared=int(block.clinical[:1] == AGE.clinical and not self.how.age_in_pca),  # age comes first
         )
 
     def choose(self, head: Head, blocks: Sequence[Block]) -> dict[tuple[int, Block], Choice]:

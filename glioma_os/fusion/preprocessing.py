@@ -171,11 +171,6 @@ class FoldPreprocessor:
         """How many components the training rows gave; 0 without a reduction."""
         return 0 if self._projection is None else self._projection.shape[1]
 
-    @property
-    def n_clinical(self) -> int:
-        """How many of the first columns are clinical variables; 0 where they were reduced with the features."""
-        return 0 if self.age_in_pca else len(self._clinical.mean)
-
     def transform(self, clinical: Array, features: Array, sites: Sequence[str] = ()) -> Array:
         """Inputs (n, columns) of a head; components last, in falling order of variance."""
         known = self._known(features)

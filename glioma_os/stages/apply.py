@@ -17,6 +17,7 @@ from glioma_os.fusion.rows import clinical_values
 from glioma_os.fusion.storage import ARRAYS, load_pipeline
 from glioma_os.records import Case, FeatureTable
 from glioma_os.reporting.result_files import PREDICTIONS, csv_bytes
+from glioma_os.stages import recipes
 from glioma_os.stages.external_latents import external_segmenter
 from glioma_os.stages.fitted import patient_digest
 from glioma_os.stages.latents import extract, seen_patients
@@ -25,8 +26,6 @@ from glioma_os.training.progress import say
 from glioma_os.training.provenance import provenance
 from glioma_os.training.run import Run, check_finished
 from glioma_os.volumes.atomic import PRIVATE, atomic_write, sha256_file
-
-RECIPE = 1  # raise when a change alters the predictions
 
 
 def apply(setting: Setting) -> Run:
@@ -42,7 +41,7 @@ def apply(setting: Setting) -> Run:
     new = new_rows(pipeline, cases, table)
     fingerprint = setting.cohort().fingerprint(setting.store.sha256 if told["features"] == "latents" else None)
     key = {
-        "recipe": RECIPE, "pipeline": sha256_file(Path(asked) / ARRAYS), "cohort": fingerprint,
+        "recipe": recipes.APPLY, "pipeline": sha256_file(Path(asked) / ARRAYS), "cohort": fingerprint,
         "features": None if table is None else table.provenance,
     }  # fmt: skip
     run = setting.run("apply", key)

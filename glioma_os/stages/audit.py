@@ -20,14 +20,13 @@ from glioma_os.cohorts.overlap import (
 )
 from glioma_os.records import Extent, FeatureTable
 from glioma_os.reporting.result_files import csv_bytes
+from glioma_os.stages import recipes
 from glioma_os.stages.build import plain
 from glioma_os.stages.feature_tables import drop_words, inspect
 from glioma_os.stages.setting import Setting
 from glioma_os.training.progress import say, track
 from glioma_os.training.run import Run, digest
 from glioma_os.volumes.atomic import PRIVATE, atomic_write
-
-RECIPE = 4  # raise when a change alters what is found
 
 
 def second_cohorts(setting: Setting) -> dict[str, Cohort]:
@@ -76,7 +75,7 @@ def audit(setting: Setting) -> Run:
     table = setting.feature_file if setting.cfg.features.kind == "csv" else None
     source = table and [table.provenance, plain(setting.cfg.features), plain(setting.cfg.eligibility)]
     content = setting.store.sha256 if voxels else None
-    key = {"recipe": RECIPE, "voxels": voxels, "cohort": identity(own, content), "features": source,
+    key = {"recipe": recipes.AUDIT, "voxels": voxels, "cohort": identity(own, content), "features": source,
            "others": {name: identity(other, content) for name, other in others.items()}}  # fmt: skip
     run = setting.run("audit", key)
     with run.writing() as todo:

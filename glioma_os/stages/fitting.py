@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from glioma_os.errors import ConfigError
+from glioma_os.stages import recipes
 from glioma_os.stages.build import build, plain
 from glioma_os.stages.publishing import publish_fit
 from glioma_os.stages.segmenter import Segmenter
@@ -14,8 +15,6 @@ from glioma_os.stages.setting import Setting
 from glioma_os.stages.training import FitPlan, train
 from glioma_os.training.progress import say
 from glioma_os.training.run import WEIGHTS, Run, digest
-
-RECIPE = 9  # raise when a change alters what a fit gives
 
 
 def pretrain(setting: Setting) -> Segmenter | None:
@@ -42,7 +41,7 @@ def _import_weights(setting: Setting, channels: tuple[str, ...]) -> Run:
         raise ConfigError("pretraining.weights", "null found → the path of a state dict expected", "Name your model.pt")
     state = read_state_dict(options.weights, options.md5)
     md5 = md5_of(Path(options.weights))
-    run = setting.run("pretrain", {"recipe": RECIPE, "md5": md5, "network": plain(setting.cfg.network)})
+    run = setting.run("pretrain", {"recipe": recipes.FIT, "md5": md5, "network": plain(setting.cfg.network)})
     with run.writing() as todo:
         if todo:
             count = load_strict(build(setting.cfg.network, "network", channels=len(channels)), state, options.weights)
@@ -86,7 +85,8 @@ def _fit(setting: Setting, plan: FitPlan, parent: Segmenter | None) -> Run:
     keys = {patient_set: [v.key for v in data.volumes(frozenset(ids))] for patient_set, ids in
             (("train", plan.train), ("held", plan.held))}  # fmt: skip
     key = {
-        "recipe": RECIPE, "network": plain(setting.cfg.network), "schedule": plain(schedule), "channels": plan.channels,
+        "recipe": recipes.FIT, "network": plain(setting.cfg.network), "schedule": plain(schedule),
+        "channels": plan.channels,
         "transfer": plain(setting.cfg.transfer) if parent else None, "parent": parent.run.id if parent else None,
         "volumes": keys, "precision": setting.options.resolved_precision(), "devices": setting.options.devices,
         "accumulate": setting.options.accumulate,

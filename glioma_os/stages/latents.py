@@ -10,11 +10,11 @@ from omegaconf import DictConfig
 from glioma_os.cohorts.cohort import Cohort
 from glioma_os.data.features import read_features, write_features
 from glioma_os.records import FeatureTable
+from glioma_os.stages import recipes
 from glioma_os.stages.segmenter import Segmenter
 from glioma_os.stages.setting import Setting
 from glioma_os.training.progress import say, track
 
-RECIPE = 9  # raise when a change alters the latents
 TABLE = "latents.npz"
 
 
@@ -27,7 +27,7 @@ def extract(
     """
     volumes = setting.prepared(cohort or setting.cohort(), segmenter.channels).volumes()
     key = {
-        "recipe": RECIPE, "segmenter": segmenter.run.id, "channels": segmenter.channels,
+        "recipe": recipes.LATENTS, "segmenter": segmenter.run.id, "channels": segmenter.channels,
         "pooling": setting.cfg.features.pooling, "volumes": [volume.key for volume in volumes],
         "precision": setting.options.resolved_precision(), "seen": seen,
     }  # fmt: skip

@@ -13,13 +13,12 @@ from glioma_os.errors import ConfigError
 from glioma_os.reporting.report import HEAD_NAMES, METRIC_NAMES
 from glioma_os.reporting.result_files import SCORES, read_scores
 from glioma_os.reporting.tables import bracket, lead_score
+from glioma_os.stages import recipes
 from glioma_os.stages.build import plain
 from glioma_os.stages.setting import Setting
 from glioma_os.survival.meta import pooled_probability
 from glioma_os.training.progress import say
 from glioma_os.training.run import Run
-
-RECIPE = 1  # raise when a change alters the summary
 
 
 def leave_one_cohort_out(
@@ -38,7 +37,9 @@ def leave_one_cohort_out(
         describe(runs[name])
         say(f"{METRIC_NAMES[lead.metric]} {lead.value:.3f} {bracket(lead.low, lead.high)}, age alone {age.value:.3f} "
             f"{bracket(age.low, age.high)}, n = {lead.n}")  # fmt: skip
-    summary = setting.run("leave_one_out", {"recipe": RECIPE, "runs": {name: run.id for name, run in runs.items()}})
+    summary = setting.run(
+        "leave_one_out", {"recipe": recipes.LEAVE_ONE_OUT, "runs": {name: run.id for name, run in runs.items()}}
+    )
     with summary.writing() as todo:
         if todo:
             found = {row: _summary([_rows(run)[place] for run in runs.values()])

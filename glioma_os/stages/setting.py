@@ -19,6 +19,7 @@ from glioma_os.data.prepared import PreparedCohort
 from glioma_os.errors import ConfigError, DataError
 from glioma_os.fusion.folds import seen_by_encoder
 from glioma_os.records import Case, Extent, FeatureTable
+from glioma_os.stages import recipes
 from glioma_os.stages.build import build, command_words, plain, plain_groups
 from glioma_os.stages.checks import check_horizons
 from glioma_os.training.pages import keep_pages
@@ -29,7 +30,6 @@ from glioma_os.volumes.prepare import Recipe
 from glioma_os.volumes.store import VolumeStore
 
 READ_WHOLE = ("report", "validate", "apply", "collect")  # stages that compare every byte of the runs they read
-STUDY_RECIPE = 1  # raise when a change alters what a study does
 
 
 class Setting:
@@ -285,7 +285,7 @@ def study_key(cfg: DictConfig, settings: list[Setting]) -> dict[str, Any]:
         prints[setting.name] = {key: setting.cohort(key).fingerprint(content) for key in cohorts}
         if setting.cfg.features.kind == "csv":
             prints[setting.name]["features"] = digest(setting.feature_file.provenance)
-    return {"recipe": STUDY_RECIPE, "config": own, "cohorts": prints}
+    return {"recipe": recipes.STUDY, "config": own, "cohorts": prints}
 
 
 def study_run(cfg: DictConfig, settings: list[Setting]) -> Run:

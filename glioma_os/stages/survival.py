@@ -38,6 +38,7 @@ from glioma_os.reporting.tables import (
     shown_metrics,
     warnings,
 )
+from glioma_os.stages import recipes
 from glioma_os.stages.build import plain
 from glioma_os.stages.fitted import preparation, refit, store
 from glioma_os.stages.publishing import publish_survival
@@ -45,8 +46,6 @@ from glioma_os.stages.setting import Setting
 from glioma_os.training.progress import say, track
 from glioma_os.training.provenance import provenance
 from glioma_os.training.run import Run, digest
-
-RECIPE = 11  # raise when a change alters the predictions or the scores
 
 
 def features_of(setting: Setting) -> tuple[FeaturesOfFold | None, Any]:
@@ -84,7 +83,7 @@ def validation_key(setting: Setting, source: Any) -> dict[str, Any]:
         for c in setting.survivors[0]
     ]
     return {
-        "recipe": RECIPE, "endpoint": plain(setting.cfg.endpoint), "heads": plain(setting.cfg.head),
+        "recipe": recipes.SURVIVAL, "endpoint": plain(setting.cfg.endpoint), "heads": plain(setting.cfg.head),
         "validation": plain(setting.cfg.validation), "features": source, "people": digest(people),
         "folds": setting.folds.digest,
     }  # fmt: skip

@@ -34,6 +34,7 @@ from glioma_os.reporting.result_files import (
     write_scores,
 )
 from glioma_os.reporting.tables import headline, lead_score, warnings
+from glioma_os.stages import recipes
 from glioma_os.stages.audit import identity
 from glioma_os.stages.build import plain
 from glioma_os.stages.checks import check_horizons
@@ -49,7 +50,6 @@ from glioma_os.training.run import Run
 from glioma_os.volumes.atomic import atomic_write
 
 CALIBRATION = "calibration.csv"
-RECIPE = 10  # raise when a change alters the predictions or the scores
 
 
 def _sides(setting: Setting, train: Sequence[str], test: str) -> tuple[list[Case], list[Case], dict[str, Any]]:
@@ -96,7 +96,13 @@ def validate(setting: Setting, train: Sequence[str] = ("cohort",), test: str = "
     table = None if features is None else features.provenance
     run = setting.run(
         "validate",
-        {"recipe": RECIPE, **parts, "cohorts": prints, "table": table, "voxels": bool(setting.cfg.audit.voxels)},
+        {
+            "recipe": recipes.VALIDATE,
+            **parts,
+            "cohorts": prints,
+            "table": table,
+            "voxels": bool(setting.cfg.audit.voxels),
+        },
     )
     with run.writing() as todo:
         if todo:

@@ -4,6 +4,7 @@ from glioma_os.cohorts.brats import BratsCohort
 from glioma_os.cohorts.overlap import same_people
 from glioma_os.errors import ConfigError, DataError
 from glioma_os.records import Case, Modality
+from glioma_os.volumes.atomic import sha256_file
 from glioma_os.volumes.nifti import read_nifti
 
 OLD = ("t1", "t1ce", "t2", "flair")
@@ -88,8 +89,12 @@ def test_the_fingerprint_moves_with_files_and_tables(tmp_path, write_case, four_
     assert BratsCohort(tmp_path).fingerprint() == first
     table(tmp_path, "BraTS20_Training_001,50,100,NA")
     second = BratsCohort(tmp_path).fingerprint()
-    (folder / "BraTS20_Training_001_t1.nii.gz").touch()
-    assert len({first, second, BratsCohort(tmp_path).fingerprint()}) == 3
+    content = BratsCohort(tmp_path).fingerprint(sha256_file)
+    file = folder / "BraTS20_Training_001_t1.nii.gz"
+    file.touch()
+    assert BratsCohort(tmp_path).fingerprint(sha256_file) == content, "the time says nothing"
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    assert len({first, second, content, BratsCohort(tmp_path).fingerprint(sha256_file)}) == 4
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", " a", ".hidden", "a\nb"])

@@ -191,8 +191,8 @@ def test_a_fit_that_is_not_finite_is_an_error():
 
 
 @pytest.mark.parametrize("name", ["cox", "elastic_net", "weibull", "discrete_hazard", "logistic"])
-def test_a_penalty_spares_clinical_variables_and_not_features(name):
-    """Of two equally strong columns a strong penalty leaves the clinical one; the coefficients fit the raw inputs."""
+def test_a_penalty_spares_the_first_columns_as_it_is_told(name):
+    """Of two equally strong columns a strong penalty leaves the spared one; the coefficients fit the raw inputs."""
     head = next(one for one in all_heads() if one.name == name)
     task, _, _ = easy_task("binary" if name == "logistic" else "time", n=120, width=2)
     rng = np.random.default_rng(3)
@@ -205,8 +205,8 @@ def test_a_penalty_spares_clinical_variables_and_not_features(name):
         task, inputs=inputs, time=time, event=event, setting=setting, classes=classes(time, event, task.cuts_days)
     )
 
-    def coefficients(n_clinical):
-        (model,) = head.fit([replace(task, n_clinical=n_clinical)])
+    def coefficients(n_spared):
+        (model,) = head.fit([replace(task, n_spared=n_spared)])
         return np.abs(np.ravel(getattr(model, "coefficients", getattr(getattr(model, "model", model), "beta", None))))
 
     neither, first = coefficients(0), coefficients(1)

@@ -14,7 +14,7 @@ from glioma_os.errors import ConfigError, DataError, TrainingError
 from glioma_os.records import Array
 
 Setting = dict[str, Any]
-CLINICAL_RELIEF = 10.0
+RELIEF = 10.0
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class Task:
 
     `inputs` (n, d), `time` (n,) days, `event` (n,); `classes` (n,) with −1 = undetermined, `n_classes` 0 for the time
     to death; `cuts_days` (n_classes − 1,); `test_inputs` (m, d); `weights` (n,) of the classes, None = all 1;
-    `horizons_days` (H,) where survival curves are wanted; the first `n_clinical` columns are clinical variables.
+    `horizons_days` (H,) where survival curves are wanted; penalties spare the first
+    `n_spared` columns.
     """
 
     inputs: Array
@@ -37,17 +38,16 @@ class Task:
     cuts_days: Array = field(default_factory=lambda: np.empty(0))
     weights: Array | None = None
     horizons_days: Array = field(default_factory=lambda: np.empty(0))
-    n_clinical: int = 0
+    n_spared: int = 0
 
     @property
     def relief(self) -> Array:
         """Factors (d,) for the columns of a penalised linear model, in the fit and on its coefficients.
 
-        A ridge penalty on the coefficients of clinical variables becomes a hundredth, a lasso penalty a tenth: few
-        and known variables must not be shrunk as much as many features, yet two classes that one of them separates
-        keep their fit finite.
+        A ridge penalty on a spared column becomes a hundredth, a lasso penalty a tenth: what is known to matter must
+        not be shrunk as much as many features, yet two classes that it separates keep their fit finite.
         """
-        return np.where(np.arange(self.inputs.shape[1]) < self.n_clinical, CLINICAL_RELIEF, 1.0)
+        return np.where(np.arange(self.inputs.shape[1]) < self.n_spared, RELIEF, 1.0)
 
     @property
     def kind(self) -> str:
