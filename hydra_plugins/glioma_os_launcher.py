@@ -121,13 +121,22 @@ class ProcessLauncher(Launcher):
         ]  # fmt: skip
         path = self._folder / SWEEP
         own, taken = {job["folder"] for job in told}, {job["number"] for job in told}
-        for job in json.loads(path.read_text()) if path.exists() else []:
+        for job in self._earlier(path):
             if job["folder"] in own or not (self._folder / job["folder"]).is_dir():
                 continue
             number = job["number"] if job["number"] not in taken else max(taken) + 1
             taken.add(number)
             told.append(job | {"number": number})
         atomic_write(path, json.dumps(sorted(told, key=lambda job: job["number"]), indent=1).encode())
+
+    @staticmethod
+    def _earlier(path: Path) -> list[dict[str, Any]]:
+        """Jobs of earlier calls; none where the summary cannot be read, since it is written anew."""
+        try:
+            jobs = json.loads(path.read_text())
+            return [job for job in jobs if isinstance(job["folder"], str) and isinstance(job["number"], int)]
+        except (OSError, ValueError, TypeError, KeyError):
+            return []
 
     @staticmethod
     def _returned(outcome: Any, cfg: DictConfig, words: str) -> JobReturn:

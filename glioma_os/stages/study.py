@@ -7,6 +7,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from glioma_os.errors import IntegrityError
 from glioma_os.stages.publishing import publication_owed, publish_report
 from glioma_os.stages.setting import Setting, settings_of, study_run
 from glioma_os.training.progress import say
@@ -19,8 +20,7 @@ def main(cfg: DictConfig) -> dict[str, Path]:
     settings = settings_of(cfg)
     run = study_run(cfg, settings)
     if run.done:
-        for folder in _folders(run).values():
-            check_finished(folder, run.whole)
+        _check_parts(run)
         if publication_owed(settings[0]):
             _publish_again(settings, run)
         say("This study is done; nothing to do.")
@@ -54,6 +54,16 @@ def _publish_again(settings: list[Setting], run: Run) -> None:
     from glioma_os.stages.survival import survive
 
     publish_report(settings[0], run, {setting.name: survive(setting) for setting in settings}, fresh=False)
+
+
+def _check_parts(run: Run) -> None:
+    """An IntegrityError where a run that the report was made from is gone or changed."""
+    for folder in _folders(run).values():
+        if check_finished(folder, run.whole) is None:
+            raise IntegrityError(
+                folder, "no finished run found → the one that this study's report was made from expected",
+                f"Delete {run.folder} and run the same command again",
+            )  # fmt: skip
 
 
 def _folders(run: Run) -> dict[str, Path]:

@@ -42,17 +42,20 @@ def read_sweep(folder: Path) -> list[JobLine]:
     """The jobs of a sweep's folder."""
     try:
         told: list[dict[str, Any]] = json.loads((folder / SWEEP).read_text())
-    except (OSError, ValueError) as fault:
+        return [
+            JobLine(
+                job["number"], folder / job["folder"], dict(word.split("=", 1) for word in job["overrides"]),
+                job["status"], job["seconds"], job["said"],
+                {title: Path(run) for title, run in job.get("runs", {}).items()},
+            )
+            for job in told
+        ]  # fmt: skip
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as fault:
         raise IntegrityError(
-            folder / SWEEP, f"unreadable ({fault})", "Run the sweep again: done jobs are kept"
+            folder / SWEEP,
+            f"unreadable ({fault})",
+            "Delete it and run the sweep again: done jobs are kept",
         ) from fault
-    return [
-        JobLine(
-            job["number"], folder / job["folder"], dict(word.split("=", 1) for word in job["overrides"]), job["status"],
-            job["seconds"], job["said"], {title: Path(run) for title, run in job.get("runs", {}).items()},
-        )
-        for job in told
-    ]  # fmt: skip
 
 
 def as_jobs(runs: Sequence[Path]) -> list[JobLine]:

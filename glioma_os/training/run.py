@@ -111,7 +111,7 @@ class Run:
             yield
 
     def _seal(self, told: dict[str, Any]) -> None:
-        atomic_write(self.path(DONE), json.dumps(told, indent=1).encode())
+        atomic_write(self.path(DONE), manifest.sealed(told))
 
     def write_json(self, name: str, value: Any) -> None:
         """Writes a JSON file whole, for its owner alone: many of them list patients."""

@@ -16,7 +16,7 @@ LARGEST_BRAIN_LITRES = 2.5  # an adult's brain with its fluid is 1.1 to 1.9 l; a
 STRIP = "Skull-strip the images of the case first (HD-BET or SynthStrip, say), or give the stripped files"
 
 
-def background_value(image: Array, where: Path | str) -> float:
+def background_value(image: Array, where: Path | str) -> np.generic:
     """The value that most voxels on the outer faces of `image` (D, H, W) hold.
 
     A DataError where less than half of them agree: such an image is not skull-stripped.
@@ -30,7 +30,7 @@ def background_value(image: Array, where: Path | str) -> float:
             where, f"not skull-stripped: {share:.0%} of the voxels at the border hold one value → a constant "
             "background expected", STRIP,
         )  # fmt: skip
-    return float(values[counts.argmax()])
+    return values[counts.argmax()]
 
 
 def without_background(image: Array, affine: Array, where: Path | str) -> Array:
@@ -40,12 +40,24 @@ def without_background(image: Array, affine: Array, where: Path | str) -> Array:
     """
     value = background_value(image, where)
     if value != 0:
-        wide = np.int64 if np.issubdtype(image.dtype, np.integer) else image.dtype
-        image = image.astype(wide) - np.asarray(value, wide)
+        image = _moved(image, image != value)
     litres = np.count_nonzero(image) * abs(np.linalg.det(affine[:3, :3])) / 1e6
     if litres > LARGEST_BRAIN_LITRES:
         raise DataError(
-            where, f"not skull-stripped: {litres:.1f} litres differ from the background ({value:g}) → a brain of at "
+            where, f"not skull-stripped: {litres:.1f} litres differ from the background ({value}) → a brain of at "
             f"most {LARGEST_BRAIN_LITRES} litres expected", STRIP,
         )  # fmt: skip
     return image
+
+
+def _moved(image: Array, tissue: Array) -> Array:
+    """0 outside `tissue` (bool, as the image), and in it the values moved to begin above 0: however far away the
+    background is, it takes nothing of the numbers' precision. z-scores do not change."""
+    if not tissue.any():
+        return np.zeros(image.shape, np.int16)
+    lowest, highest = image[tissue].min(), image[tissue].max()
+    if np.issubdtype(image.dtype, np.integer) and int(highest) - int(lowest) < 2**31:
+        wide = image if image.dtype.itemsize == 8 else image.astype(np.int64)  # of 8 bytes only the background wraps
+        return np.where(tissue, (wide - wide.dtype.type(lowest)).astype(np.int64) + 1, 0)
+    step = (float(highest) - float(lowest)) / 1000 or 1.0
+    return np.where(tissue, image.astype(np.float64) - float(lowest) + step, 0.0).astype(np.float32)

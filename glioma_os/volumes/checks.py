@@ -134,7 +134,10 @@ def _correlate(one: Array, two: Array) -> float:
     """Correlation of an eighth of the voxels, where both show tissue."""
     x, y = one[::2, ::2, ::2], two[::2, ::2, ::2]
     inside = (x != 0) & (y != 0)
-    return float(np.corrcoef(x[inside], y[inside])[0, 1]) if inside.sum() >= 12 else 0.0
+    one, two = x[inside].astype(float), y[inside].astype(float)
+    if inside.sum() < 12 or one.std() == 0 or two.std() == 0:
+        return 0.0
+    return float(np.corrcoef(one, two)[0, 1])
 
 
 def _check_label(label: NiftiImage, coding: LabelCoding, images: dict[Modality, NiftiImage], add: Add) -> None:

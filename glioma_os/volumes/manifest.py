@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable
 from functools import lru_cache
@@ -12,6 +13,7 @@ from glioma_os.errors import IntegrityError
 from glioma_os.volumes.atomic import sha256_file
 
 FILES = "files"  # the manifest's key in the JSON file that holds it
+SEAL = "sha256"  # of everything else in that file
 NOT_RESULTS = ("wandb", "mlruns", "lightning_logs", "checkpoints")  # trackers add to theirs after the end
 REMEDY = "Restore the file from a copy, or delete {folder} and run the same command again"
 REMEDIES = {"report.html": "Run the same command with stage=report, which writes it again"}
@@ -37,15 +39,35 @@ def entries(folder: Path, names: Iterable[str]) -> dict[str, list[Any]]:
     return out
 
 
+def sealed(content: dict[str, Any]) -> bytes:
+    """The JSON file of a manifest, with the sha256 of its own content in it."""
+    return json.dumps(content | {SEAL: _seal(content)}, indent=1).encode()
+
+
+def _seal(content: dict[str, Any]) -> str:
+    told = {name: value for name, value in content.items() if name != SEAL}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
 def read(path: Path) -> dict[str, Any] | None:
-    """The JSON file that holds a manifest; None where there is none, or one of a version that kept no manifest."""
+    """The JSON file that holds a manifest; None where there is none, or one of a version that kept no manifest.
+
+    One that was changed after it was written is an IntegrityError.
+    """
+    remedy = REMEDY.format(folder=path.parent)
     try:
         content = json.loads(path.read_text())
-        return content if FILES in content else None
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError) as fault:
-        raise IntegrityError(path, f"unreadable ({fault})", REMEDY.format(folder=path.parent)) from fault
+    except (OSError, ValueError) as fault:
+        raise IntegrityError(path, f"unreadable ({fault})", remedy) from fault
+    if not isinstance(content, dict):
+        raise IntegrityError(path, f"{type(content).__name__} found → a manifest expected", remedy)
+    if SEAL not in content and FILES not in content:
+        return None
+    if content.get(SEAL) != _seal(content):
+        raise IntegrityError(path, "changed since it was written: its own sha256 differs", remedy)
+    return content
 
 
 def check(folder: Path, files: Any, whole: bool, without: Iterable[str] = (), remedy: str | None = None) -> None:

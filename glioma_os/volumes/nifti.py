@@ -22,10 +22,10 @@ GZIP_MAGIC = b"\x1f\x8b"
 HEADER_BYTES, FIRST_VOXEL = 348, 352
 LARGEST_SIDE, LARGEST_VOXELS = 4096, 2**28
 LARGEST_EXTENSION = 2**26  # bytes between header and voxels
-LARGEST_PADDING = 2**20  # zero bytes behind the voxels, as some writers leave them
-LARGEST_FILE = 8 * LARGEST_VOXELS + LARGEST_EXTENSION + LARGEST_PADDING
+LARGEST_FILE = 8 * LARGEST_VOXELS + LARGEST_EXTENSION
 SPACING_MM = (0.05, 20.0)
 FORM_TOLERANCE_MM = 1e-3
+LEAST_STRAIGHT = 0.9  # volume of a voxel over the product of its sides: 1 for axes at right angles
 REPLACE = "Fetch or export the file again"
 
 
@@ -82,14 +82,26 @@ def _read(path: Path, ndim: int) -> tuple[bytes, bytes, _Header]:
     packed = raw[:2] == GZIP_MAGIC
     header = _header(_inflate(raw, HEADER_BYTES, path) if packed else raw, path, ndim)
     needed = _needed(header)
-    plain = _inflate(raw, needed + LARGEST_PADDING + 1, path) if packed else raw
+    plain = _inflate(raw, needed + 1, path) if packed else raw
     if len(plain) < needed:
         raise DataError(path, f"file ended early at {len(plain)} of {needed} bytes", REPLACE)
-    if len(plain) > needed + LARGEST_PADDING or plain[needed:].strip(b"\0"):
+    if len(plain) > needed:
         raise DataError(
             path, f"more bytes than the {needed} that the header announces → one image a file", "Split or convert it"
         )
+    _check_extension(plain, int(header["vox_offset"]), path)
     return raw, plain, header
+
+
+def _check_extension(plain: bytes, offset: int, path: Path) -> None:
+    """What byte 348 announces must end before the first voxel (NIfTI-1: its size stands at byte 352)."""
+    if plain[HEADER_BYTES] == 0:
+        return
+    sizes = [int.from_bytes(plain[FIRST_VOXEL : FIRST_VOXEL + 4], order) for order in ("little", "big")]
+    if min(sizes) > offset - FIRST_VOXEL or offset == FIRST_VOXEL:
+        raise DataError(
+            path, f"vox_offset {offset} found → a place behind the extension of {min(sizes)} bytes expected", REPLACE
+        )
 
 
 def _inflate(raw: bytes, most: int, path: Path) -> bytes:
@@ -184,12 +196,18 @@ def _affine(header: _Header, path: Path) -> Array:
         raise DataError(path, f"affine {affine.tolist()} found → finite numbers expected", "Write a valid affine")
     if abs(np.linalg.det(affine[:3, :3])) < 1e-9:
         raise DataError(path, f"singular affine {affine.tolist()} found → three directions", "Write a valid affine")
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    straight = abs(np.linalg.det(affine[:3, :3])) / spacing.prod()
+    if straight < LEAST_STRAIGHT:
+        raise DataError(
+            path, f"sheared affine {affine[:3].round(4).tolist()} found → axes at right angles expected",
+            "Resample the image onto a straight grid",
+        )  # fmt: skip
     if len(forms) == 2 and np.abs(forms[0] - forms[1]).max() > FORM_TOLERANCE_MM:
         raise DataError(
             path, f"qform {forms[1].round(4).tolist()} found → sform {affine.round(4).tolist()} expected",
             "Make both forms the same",
         )  # fmt: skip
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
     if (spacing < SPACING_MM[0]).any() or (spacing > SPACING_MM[1]).any():
         raise DataError(
             path, f"spacing {spacing.round(4).tolist()} mm found → {SPACING_MM} expected", "Correct the header"

@@ -146,7 +146,7 @@ class VolumeStore:
         path = self.path(key)
         atomic_write(path, save(tensors, metadata={"case": json.dumps(header)}))
         told = {manifest.FILES: manifest.entries(path.parent, [path.name])}
-        atomic_write(self._manifest(key), json.dumps(told).encode())
+        atomic_write(self._manifest(key), manifest.sealed(told))
 
     def open(self, key: str, whole: bool = False) -> StoredVolume:
         """Maps the entry of this key; one that is missing, or changed since it was written, is an IntegrityError.

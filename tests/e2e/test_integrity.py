@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from glioma_os.reporting.result_files import read_predictions
 from glioma_os.volumes import manifest
 from tests.e2e.test_study import run
 
-IDS = ["=1+1", "@x", "+1", "-1", "'q", "a#b", "<script>alert(1)", "null", "a&b;c", "Zoë"]
+IDS = ["=1+1", "@x", "+1", "-1", "'q", "a#b", "<script>alert(1)", "none1", "a&b;c", "Zoë"]
 STUDY = [
     "cohort=table", "cohort.table=t.csv", "features=none", "head=[cox,logistic]", "endpoint=binary_365",
     "validation.repeats=1", "validation.folds=3", "validation.inner_folds=2", "validation.replicates=50",
@@ -73,6 +74,12 @@ def test_nor_one_whose_report_is_gone_which_stage_report_writes_again(sound):
     assert "stage=report" in done.stderr
     assert run(sound, "stage=report", *STUDY).returncode == 0
     assert "This study is done" in run(sound, "stage=study", *STUDY).stderr
+
+
+def test_nor_one_whose_survival_run_is_gone(sound):
+    (path,) = sound.glob("runs/survival/*/*/DONE")
+    shutil.rmtree(path.parent)
+    refused(run(sound, "stage=study", *STUDY), path.parent)
 
 
 def test_nor_one_with_garbage_for_its_manifest(sound):

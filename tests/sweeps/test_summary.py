@@ -2,8 +2,11 @@
 
 import json
 
+import pytest
 from omegaconf import OmegaConf
 
+from glioma_os.errors import IntegrityError
+from glioma_os.sweeps.collect import read_sweep
 from glioma_os.sweeps.jobs import Job, Outcome
 from hydra_plugins.glioma_os_launcher import ProcessLauncher
 
@@ -32,3 +35,9 @@ def test_jobs_of_earlier_calls_stay_in_the_summary(tmp_path):
     launcher._summarise(outcomes("d"))
     assert {job[1] for job in summary()} == {"b", "c", "d"}
     assert len({job[0] for job in summary()}) == 3
+    for damaged in ("{", "[1]", "null", '[{"number": 0}]'):
+        (tmp_path / "sweep.json").write_text(damaged)
+        with pytest.raises(IntegrityError, match="sweep.json"):
+            read_sweep(tmp_path)
+        launcher._summarise(outcomes("d"))
+        assert [job[1] for job in summary()] == ["d"]

@@ -11,6 +11,7 @@ import pytest
 from glioma_os.cohorts.brats import BratsCohort
 from glioma_os.errors import DataError
 from glioma_os.records import Modality
+from glioma_os.volumes.background import without_background
 from glioma_os.volumes.checks import check_case
 from glioma_os.volumes.conventions import coding
 from glioma_os.volumes.nifti import read_nifti, write_nifti
@@ -163,14 +164,64 @@ def test_a_first_voxel_inside_the_header_or_nowhere_is_refused(tmp_path, offset,
         read_nifti(path)
 
 
+@pytest.mark.parametrize(("value", "dtype"), [(2**63 - 1, np.int64), (-(2**63), np.int64), (2**64 - 1, np.uint64)])
+def test_whole_numbers_of_eight_bytes_are_moved_exactly(brain, value, dtype):
+    image = np.random.default_rng(0).integers(1, 900, brain.shape).astype(dtype)
+    image[~brain] = value
+    found = without_background(image, AFFINE, "image")
+    assert np.array_equal(found[brain] - found[brain].min(), (image[brain] - image[brain].min()).astype(np.int64))
+    assert not found[~brain].any() and found[brain].min() == 1
+
+
+def with_extension(raw, offset, size=64):
+    content = with_fields(raw, vox_offset=offset)
+    return content[:348] + b"\1\0\0\0" + size.to_bytes(4, "little") + b"\6\0\0\0" + b"\7" * 56 + content[352:]
+
+
 def test_an_extension_before_the_voxels_is_read_over(tmp_path):
     raw, values = raw_image()
-    content = with_fields(raw, vox_offset=352 + 64)
-    (tmp_path / "image.nii").write_bytes(content[:352] + b"\7" * 64 + content[352:])
+    (tmp_path / "image.nii").write_bytes(with_extension(raw, 352 + 64))
     assert np.array_equal(read_nifti(tmp_path / "image.nii").data, values)
 
 
-@pytest.mark.parametrize("tail", [b"x", b"\0" * 100 + b"x", b"\0" * 2**21])
+@pytest.mark.parametrize("offset", [352, 368, 400])
+def test_voxels_that_would_begin_within_an_extension_are_refused(tmp_path, offset):
+    raw, _ = raw_image()
+    content = with_extension(raw, offset)
+    (tmp_path / "image.nii").write_bytes(content[: offset + len(raw) - 352])
+    with pytest.raises(DataError, match="extension of 64 bytes"):
+        read_nifti(tmp_path / "image.nii")
+
+
+def test_axes_far_from_right_angles_are_refused(tmp_path):
+    sheared = AFFINE.copy()
+    sheared[0, 1] = 3.0
+    write_nifti(tmp_path / "sheared.nii.gz", np.ones((3, 4, 5), np.int16), sheared)
+    with pytest.raises(DataError, match="sheared affine"):
+        read_nifti(tmp_path / "sheared.nii.gz")
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype"),
+    [
+        (-(2**31), np.int32), (-(10**8), np.int32),
+        (-128, np.int8), (-1e6, np.float32), (1e9, np.float32), (-1e30, np.float32),
+    ],
+)  # fmt: skip
+def test_a_background_far_away_costs_no_precision(tmp_path, tissue, brain, value, dtype):
+    scale, span = (8, 120) if dtype == np.int8 else (1, 1000)
+    whole = {token: np.where(brain, np.clip(image / scale, 1, span), 0).round() for token, image in tissue.items()}
+    plain = prepared(written(tmp_path, {token: image.astype(np.int16) for token, image in whole.items()}))
+    far = {}
+    for token, image in whole.items():
+        far[token] = image.astype(dtype)
+        far[token][~brain] = value
+    case = written(tmp_path, far, "far")
+    assert errors(case) == []
+    assert np.abs(z(prepared(case)) - z(plain)).max() < 2e-3
+
+
+@pytest.mark.parametrize("tail", [b"x", b"\0" * 100 + b"x", b"\0" * 160])
 @pytest.mark.parametrize("members", [1, 2])
 def test_bytes_behind_the_voxels_are_not_ignored(tmp_path, tail, members):
     raw, _ = raw_image()
@@ -181,11 +232,10 @@ def test_bytes_behind_the_voxels_are_not_ignored(tmp_path, tail, members):
             read_nifti(path)
 
 
-def test_padding_and_many_members_are_read(tmp_path):
+def test_many_members_and_padding_behind_them_are_read(tmp_path):
     raw, values = raw_image()
     path = tmp_path / "a.nii.gz"
     for content in (
-        gzip.compress(bytes(raw) + b"\0" * 160),
         b"".join(gzip.compress(bytes(raw[k : k + 50])) for k in range(0, len(raw), 50)),
         gzip.compress(bytes(raw)) + b"\0" * 512,
     ):
