@@ -3,6 +3,8 @@
 import pytest
 
 from glioma_os.cohorts.brats import BratsTableCohort
+from glioma_os.cohorts.overlap import same_people
+from glioma_os.cohorts.patient_ids import patient_of
 from glioma_os.cohorts.table import TableCohort
 from glioma_os.cohorts.upenn import UpennCohort
 from glioma_os.errors import DataError
@@ -42,3 +44,29 @@ def test_days_of_published_tables_that_may_be_thousands_are_refused(tmp_path):
     path.write_text("Brats20ID;Age;Survival_days\nBraTS20_Training_001;60.463;1.000\n")
     with pytest.raises(DataError, match="row 2, column Survival_days: .*thousands"):
         BratsTableCohort(path).cases()
+
+
+SAMPLES = [
+    "TCGA-06-0125", "TCGA-06-0125-01", "TCGA-06-0125-01A-01D", "TCGA-06-0125-TP", "TCGA-06-0125-R1", "TCGA-06-0125-TM",
+    "TCGA-06-0125-NB", "TCGA.06.0125.02", "TCGA_06_0125_01", "tcga-06-0125-03", "tcga.06.0125", "TCGA-06-0125-1",
+    "TCGA_06_0125",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_samples_of_tcga_are_one_patient_however_they_are_spelt(name):
+    assert patient_of(name) == "TCGA-06-0125"
+
+
+def test_letters_of_a_tcga_patient_are_capitals():
+    assert patient_of("tcga-hT-a61c-tp") == "TCGA-HT-A61C"
+    assert patient_of("TCGA-060125") == "TCGA-060125" and patient_of("XTCGA-06-0125-01") == "XTCGA-06-0125-01"
+
+
+def test_cohorts_that_spell_tcga_apart_share_the_patient(tmp_path):
+    own = cohort(tmp_path, "patient_id,age,os_days,event\nTCGA.06.0125.01,60,300,1\ntcga-06-0125-R1,60,300,1\n")
+    assert {case.patient_id for case in own.cases()} == {"TCGA-06-0125"}
+    (tmp_path / "names.csv").write_text("id,tcga\nBraTS20_Training_001,TCGA_06_0125\n")
+    (tmp_path / "b.csv").write_text("Brats20ID,Age,Survival_days\nBraTS20_Training_001,50,400\n")
+    other = BratsTableCohort(tmp_path / "b.csv", name_mapping=tmp_path / "names.csv")
+    assert same_people(own, other) == {"TCGA-06-0125"}
