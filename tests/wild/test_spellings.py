@@ -70,3 +70,26 @@ def test_cohorts_that_spell_tcga_apart_share_the_patient(tmp_path):
     (tmp_path / "b.csv").write_text("Brats20ID,Age,Survival_days\nBraTS20_Training_001,50,400\n")
     other = BratsTableCohort(tmp_path / "b.csv", name_mapping=tmp_path / "names.csv")
     assert same_people(own, other) == {"TCGA-06-0125"}
+
+
+def test_a_row_of_a_workbook_may_begin_with_a_number_sign(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in (["patient_id", "age", "os_days", "event"], ["#1", 60, 300, 1], ["#2", 55, 400, 0], ["P3", 50, 500, 1]):
+        book.active.append(row)
+    book.save(tmp_path / "t.xlsx")
+    assert [case.case_id for case in TableCohort(tmp_path / "t.xlsx").cases()] == ["#1", "#2", "P3"]
+
+
+@pytest.mark.parametrize(
+    "row", ["#1,60,300,1", " #1,60,300,1", "#1,60,300,1,", "#1,60,300,1,,", "#1,60,300,", '#1,"60",300,1']
+)
+def test_a_row_of_text_that_begins_with_a_number_sign_does_not_vanish(tmp_path, row):
+    with pytest.raises(DataError, match="row 2: a line that begins with # and has 4 cells"):
+        cohort(tmp_path, f"patient_id,age,os_days,event\n{row}\nP2,50,400,0\n").cases()
+
+
+def test_the_cells_of_a_commented_row_are_counted_without_blank_columns(tmp_path):
+    with pytest.raises(DataError, match="row 2: a line that begins with # and has 4 cells"):
+        cohort(tmp_path, "patient_id,age,os_days,event,,\n#1,60,300,1\nP2,50,400,0,,\n").cases()
+    assert len(cohort(tmp_path, "patient_id,age,os_days,event\n# by hand, 2026\nP2,50,400,0\n").cases()) == 1
