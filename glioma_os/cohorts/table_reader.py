@@ -99,7 +99,8 @@ def _encoding(raw: bytes) -> str:
 def _csv_cells(path: Path, text: str) -> tuple[list[str], list[Line], str]:
     """Header, (line number, cells) of what follows, and what separates the columns."""
     numbered = list(_content(text))
-    declared = re.fullmatch(r'"?sep=(.)"?', numbered[0][1].strip()) if numbered else None  # Excel's own first line
+    first = numbered[0][1].strip("\n ") if numbered else ""
+    declared = re.fullmatch(r'"?sep=(.)"?', first, re.IGNORECASE)  # Excel's own first line
     numbered = numbered[1:] if declared else numbered
     if not numbered:
         raise DataError(path, "nothing found → a header and rows expected", "Export the table again")

@@ -7,6 +7,7 @@ from glioma_os.cohorts.overlap import same_people
 from glioma_os.cohorts.patient_ids import patient_of
 from glioma_os.cohorts.table import TableCohort
 from glioma_os.cohorts.upenn import UpennCohort
+from glioma_os.cohorts.vocabulary import units_in
 from glioma_os.errors import DataError
 
 
@@ -93,3 +94,41 @@ def test_the_cells_of_a_commented_row_are_counted_without_blank_columns(tmp_path
     with pytest.raises(DataError, match="row 2: a line that begins with # and has 4 cells"):
         cohort(tmp_path, "patient_id,age,os_days,event,,\n#1,60,300,1\nP2,50,400,0,,\n").cases()
     assert len(cohort(tmp_path, "patient_id,age,os_days,event\n# by hand, 2026\nP2,50,400,0\n").cases()) == 1
+
+
+@pytest.mark.parametrize(
+    "ids", [["7", "2", "5"], ["3"], ["0.0", "1.0", "4.0"], ["12", "13"], ["2", "1"], ["1e3", "-1"]]
+)
+@pytest.mark.parametrize("column", ["id", "Brats20ID"])
+def test_ids_of_brats_are_never_numbers(tmp_path, column, ids):
+    path = tmp_path / "t.csv"
+    path.write_text(f"{column},Age,Survival_days\n" + "".join(f"{own},60,{300 + k}\n" for k, own in enumerate(ids)))
+    with pytest.raises(DataError, match=f"column {column}: row numbers found → ids of patients"):
+        BratsTableCohort(path).cases()
+
+
+UNITS = {
+    "months": ["OS_mon", "OSmonths", "OSMonths", "OSMONTHS", "OS Monate", "survie_mois", "SG (meses)", "os_mes",
+               "OSmos", "survivalMonths", "SurvivalMonths", "OS (mesi)"],
+    "weeks": ["OS_wks", "Wochen", "OS.Wochen", "OSweeks", "survie (semaines)", "semanas", "settimane"],
+    "years": ["OS_yrs", "OSyrs", "jahre", "OSYears", "Überleben (Jahre)", "años", "années", "anni"],
+    "days": ["Tage", "OS_Tage", "OSdays", "OSDays", "jours", "días", "giorni", "os_days"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("unit", "column"), [(unit, name) for unit, names in UNITS.items() for name in names])
+def test_units_in_names_of_columns_in_other_words(unit, column):
+    assert units_in(column) == {unit}
+
+
+@pytest.mark.parametrize("column", ["OS", "stage", "time", "survival", "status", "Montage", "os", "demos", "dosage"])
+def test_other_words_are_no_units(column):
+    assert units_in(column) == set()
+
+
+@pytest.mark.parametrize("first", ["sep=\t", '"sep=\t"', "sep=;", "sep=|", "SEP=\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_the_separator_that_excel_declares(tmp_path, first, end):
+    sign = first.strip('"')[4]
+    lines = [first, *(line.replace(",", sign) for line in ("patient_id,age,os_days,event", "P1,60,300,1"))]
+    assert [case.case_id for case in cohort(tmp_path, end.join(lines) + end).cases()] == ["P1"]
