@@ -11,7 +11,7 @@ from typing import TypeVar
 from glioma_os.cohorts import vocabulary
 from glioma_os.cohorts.faults import each_row
 from glioma_os.cohorts.table_reader import TextTable, read_text_table
-from glioma_os.cohorts.vocabulary import is_blank, plain
+from glioma_os.cohorts.vocabulary import column_key, is_blank, plain
 from glioma_os.errors import DataError
 from glioma_os.records import Case, Clinical, Extent
 
@@ -30,11 +30,11 @@ class Row:
 
     def has(self, column: str) -> bool:
         """Whether the table has the column."""
-        return column.strip().lower() in self.cells
+        return column_key(column) in self.cells
 
     def pick(self, *columns: str) -> str:
         """The cell under the first of these columns that the table has; blank if none."""
-        names = (column.strip().lower() for column in columns)
+        names = (column_key(column) for column in columns)
         return next((self.cells[name] for name in names if name in self.cells), "")
 
     def at(self, *columns: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glioma_os.cohorts.faults import raise_faults
+from glioma_os.cohorts.vocabulary import column_key, visible
 from glioma_os.cohorts.workbook import is_workbook, read_workbook
 from glioma_os.errors import DataError
 
@@ -40,7 +41,7 @@ class TextTable:
 
     def place(self, name: str) -> int | None:
         """Place of a column, whatever the case of its name; None where the table lacks it."""
-        return next((k for k, own in enumerate(self.columns) if own.lower() == name.strip().lower()), None)
+        return next((k for k, own in enumerate(self.columns) if own.lower() == column_key(name)), None)
 
 
 def read_text_table(path: str | Path) -> TextTable:
@@ -56,7 +57,7 @@ def read_text_table(path: str | Path) -> TextTable:
         header, lines = read_workbook(path)
     else:
         header, lines, delimiter = _csv_cells(path, decode(path))
-    columns, lines = _squared(path, [" ".join(name.split()) for name in header], lines)
+    columns, lines = _squared(path, [" ".join(visible(name).split()) for name in header], lines)
     if not lines:
         raise DataError(path, "a header without rows found → one row a patient expected", "Export the table again")
     return TextTable(path, columns, tuple(_with_points(path, lines, delimiter)))

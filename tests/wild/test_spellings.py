@@ -8,7 +8,9 @@ from glioma_os.cohorts.patient_ids import patient_of
 from glioma_os.cohorts.table import TableCohort
 from glioma_os.cohorts.upenn import UpennCohort
 from glioma_os.cohorts.vocabulary import units_in
-from glioma_os.errors import DataError
+from glioma_os.data.feature_csv import read_feature_csv
+from glioma_os.errors import CONTROL, DataError, printable
+from glioma_os.reporting.result_files import csv_bytes, read_rows
 
 
 def cohort(tmp_path, text, **options):
@@ -132,3 +134,39 @@ def test_the_separator_that_excel_declares(tmp_path, first, end):
     sign = first.strip('"')[4]
     lines = [first, *(line.replace(",", sign) for line in ("patient_id,age,os_days,event", "P1,60,300,1"))]
     assert [case.case_id for case in cohort(tmp_path, end.join(lines) + end).cases()] == ["P1"]
+
+
+INVISIBLE = ["\u200b", "\u200d", "\ufeff", "\u2060", "\u00ad", "\u061c", "\U000e0041"]
+
+
+@pytest.mark.parametrize("mark", INVISIBLE)
+def test_an_id_with_an_invisible_character_is_refused(tmp_path, mark):
+    with pytest.raises(DataError, match="invisible or control characters") as caught:
+        cohort(tmp_path, f"patient_id,age,os_days,event\nP{mark}1,60,300,1\n").cases()
+    assert mark not in str(caught.value)
+    (tmp_path / "f.csv").write_text(f"case_id,a\nP{mark}1,0.5\nP2,0.7\n", encoding="utf-8")
+    with pytest.raises(DataError, match="row 2: .*invisible") as caught:
+        read_feature_csv(tmp_path / "f.csv")
+    assert mark not in str(caught.value)
+
+
+@pytest.mark.parametrize("mark", INVISIBLE)
+def test_names_of_columns_are_compared_without_invisible_characters(tmp_path, mark):
+    text = f"patient_id{mark},a{mark}ge,os_{mark}months,{mark}event,si{mark}te\nP1,60,10,1,Milano\n"
+    (case,) = cohort(tmp_path, text, days_column="os_months").cases()
+    assert (case.clinical.age_years, case.outcome.time_days, case.site) == (60, 304.375, "Milano")
+    plain = "patient_id,age,os_months,event\nP1,60,10,1\n"
+    marked = {"id_column": f"patient{mark}_id", "days_column": f"os_mon{mark}ths", "event_column": f"ev{mark}ent"}
+    (case,) = cohort(tmp_path, plain, **marked).cases()
+    assert case.outcome.time_days == 304.375 and case.outcome.event
+    with pytest.raises(DataError, match="one of them expected"):
+        cohort(tmp_path, f"patient_id,age,os_days,event,event{mark}\nP1,60,10,1,0\n").cases()
+
+
+@pytest.mark.parametrize("mark", ["\x1b", "\x07", "\x9b", "\u202e", "\u200f"])
+@pytest.mark.parametrize("column", ["subgroup", "case_id"])
+def test_control_characters_are_written_out_in_every_csv(tmp_path, mark, column):
+    path = tmp_path / "x.csv"
+    path.write_bytes(csv_bytes([column, f"n{mark}"], [[f"site Mi{mark}[2Jlano", 1.5]]))
+    assert not CONTROL.search(path.read_text(encoding="utf-8"))
+    assert read_rows(path) == [{column: f"site Mi{printable(mark)}[2Jlano", f"n{printable(mark)}": "1.5"}]
