@@ -96,7 +96,7 @@ class Case:
             if not name or name != name.strip() or unsafe or name.startswith("."):
                 raise DataError(
                     ascii(name),
-                    "a case id with blanks, slashes, invisible or control characters or a leading dot",
+                    "a case id with blanks, slashes, invisible or control characters or a leading dot found",
                     "Rename the case",
                 )
 
