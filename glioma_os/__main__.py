@@ -173,7 +173,8 @@ def _exit_code(run: Callable[[], None], multirun: bool) -> int:
         return int(stop.code or 0)
     except GliomaError as error:
         _complain(f"{type(error).__name__}: {error}")
-        return 1 if multirun else error.exit_code
+        before_any_job = isinstance(error, ConfigError)  # what a job fails by is a TrainingError here
+        return 1 if multirun and not before_any_job else error.exit_code
     except MemoryError:
         _complain("EnvironmentFault: memory: not enough found. Lower schedule.patch or schedule.batch_size")
         return EnvironmentFault.exit_code
@@ -185,6 +186,7 @@ def _exit_of_foreign(error: Exception) -> int:
     """Hydra's complaints about the command line, and the file system's about itself; anything else is a bug."""
     import errno
 
+    import yaml
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
@@ -194,6 +196,12 @@ def _exit_of_foreign(error: Exception) -> int:
     if cause is not None and isinstance(error, HydraException | OmegaConfBaseException):
         _complain(f"{type(cause).__name__}: {cause}")
         return cause.exit_code
+    if isinstance(error, yaml.YAMLError):
+        mark = getattr(error, "problem_mark", None)
+        where = f"{mark.name}, line {mark.line + 1}" if mark else getattr(error, "name", "configuration")
+        told = " ".join(str(getattr(error, "problem", None) or getattr(error, "reason", "unreadable")).split())
+        _complain(f"ConfigError: {where}: {told} found → YAML expected. Correct the file")
+        return ConfigError.exit_code
     of_group = isinstance(error, ValueError) and str(error).startswith("Config group override")
     if of_group or isinstance(error, HydraException | OmegaConfBaseException):
         _complain(f"ConfigError: {_of_hydra(error)}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from unicodedata import category
 
 import numpy as np
 
@@ -91,11 +92,11 @@ class Case:
 
     def __post_init__(self) -> None:
         for name in (self.case_id, self.patient_id):
-            unsafe = any(mark in "/\\\t\n\r" or CONTROL.match(mark) for mark in name)
+            unsafe = any(mark in "/\\\t\n\r" or CONTROL.match(mark) or category(mark) == "Cf" for mark in name)
             if not name or name != name.strip() or unsafe or name.startswith("."):
                 raise DataError(
                     ascii(name),
-                    "a case id with blanks, slashes, control characters or a leading dot",
+                    "a case id with blanks, slashes, invisible or control characters or a leading dot found",
                     "Rename the case",
                 )
 

@@ -11,11 +11,10 @@ from typing import TypeVar
 from glioma_os.cohorts import vocabulary
 from glioma_os.cohorts.faults import each_row
 from glioma_os.cohorts.table_reader import TextTable, read_text_table
-from glioma_os.cohorts.vocabulary import is_blank, plain
+from glioma_os.cohorts.vocabulary import column_key, is_blank, plain
 from glioma_os.errors import DataError
 from glioma_os.records import Case, Clinical, Extent
 
-MIN_ROW_NUMBERS = 3  # ids from so many rows on can be seen to be a program's row numbers
 AT_LEAST = re.compile(r"(?:>=?|≥|over )? ?([0-9]+) ?(\+|and over|or older|and older)?")
 Excluded = tuple[str, str]  # case id and reason
 Value = TypeVar("Value")
@@ -31,11 +30,11 @@ class Row:
 
     def has(self, column: str) -> bool:
         """Whether the table has the column."""
-        return column.strip().lower() in self.cells
+        return column_key(column) in self.cells
 
     def pick(self, *columns: str) -> str:
         """The cell under the first of these columns that the table has; blank if none."""
-        names = (column.strip().lower() for column in columns)
+        names = (column_key(column) for column in columns)
         return next((self.cells[name] for name in names if name in self.cells), "")
 
     def at(self, *columns: str) -> tuple[str, str]:
@@ -101,10 +100,8 @@ def _id_place(table: TextTable, id_columns: list[str], required: list[list[str]]
 
 
 def _number_the_rows(ids: list[str]) -> bool:
-    """Whether these are 0, 1, 2, … or 1, 2, 3, … in this order, as a program numbers rows."""
-    return len(ids) >= MIN_ROW_NUMBERS and any(
-        ids == [str(number) for number in range(first, first + len(ids))] for first in (0, 1)
-    )
+    """Whether all are numbers, as a program numbers rows; sorting and selecting leave them in any order."""
+    return all(re.fullmatch(r"[+-]?[0-9]+(\.[0-9]*)?(e[+-]?[0-9]+)?", own.lower()) for own in ids)
 
 
 def cases_of(

@@ -24,6 +24,7 @@ from glioma_os.cohorts.vocabulary import (
 from glioma_os.errors import ConfigError, DataError
 from glioma_os.records import Case, Outcome
 
+MAYBE_THOUSANDS = re.compile(r"[0-9]{1,3}[.,][0-9]{3}")
 ALIVE = re.compile(r"ALIVE \(([0-9]+) days later\)", re.IGNORECASE)
 LONGEST_DAYS = 15_000  # 41 years: beyond it the unit is wrong
 SAME_DAY = 0.5  # time of a death on day 0, which survival methods cannot take as 0
@@ -92,6 +93,8 @@ class OutcomeColumns:
 
     def _days(self, text: str, where: str) -> float:
         unit = self.unit or self._unit_of_name(where)
+        if unit == "days":
+            return parse_days(text, where)
         return parse_number(text, where, unit, -1, LONGEST_DAYS / DAYS_OF[unit]) * DAYS_OF[unit]
 
     def _unit_of_name(self, where: str) -> str:
@@ -108,8 +111,19 @@ def outcome_of(days: float, died: bool) -> tuple[Outcome | None, str]:
     return Outcome(days or SAME_DAY, died), ""
 
 
+def _refuse_thousands(text: str, where: str) -> None:
+    """3.795 days are 3795 where points part thousands: no table of days is believed to mean the other."""
+    text = text.strip()
+    if MAYBE_THOUSANDS.fullmatch(text):
+        decimal = f"{float(text.replace(',', '.')):.1f}"
+        raise DataError(where, f"days {text!r} found, which can be read as thousands or as a decimal number → days "
+                        "without signs for thousands expected",
+                        f"Write {int(re.sub('[.,]', '', text))} (or {decimal})")  # fmt: skip
+
+
 def parse_days(text: str, where: str) -> float:
     """Days, 0 or more."""
+    _refuse_thousands(text, where)
     return parse_number(text, where, "days", -1, LONGEST_DAYS)
 
 
@@ -119,6 +133,7 @@ def parse_survival(text: str, where: str) -> Outcome | None:
         return None
     alive = ALIVE.fullmatch(text.strip())
     digits = alive[1] if alive else text.strip()
+    _refuse_thousands(digits, where)
     if not re.fullmatch(r"[0-9]+(\.0*)?", digits) or not float(digits) < LONGEST_DAYS:
         raise DataError(
             where, f"survival {text!r} found → days such as 289, or ALIVE (361 days later), expected",

@@ -9,12 +9,13 @@ from glioma_os.errors import ConfigError, DataError
 # In a column of any name, a cell of such a shape is a patient's name and nothing else.
 PUBLIC_ID = re.compile(
     r"Brats1[78]_\w+|BraTS19_\w+|BraTS20_(Training|Validation|Testing)_\d+|BraTS2021_\d+|BraTS-GLI-\d+(-\d+)?"
-    r"|TCGA-\w\w-\w{4}|UPENN-GBM-\d{5}(_\d\d)?|UCSF-PDGM-\d{3,4}(_FU\d+d)?",
+    r"|(?i:TCGA[-._][A-Z0-9]{2}[-._][A-Z0-9]{4}([-._].*)?)|UPENN-GBM-\d{5}(_\d\d)?|UCSF-PDGM-\d{3,4}(_FU\d+d)?",
     re.ASCII,
 )
+# A TCGA barcode of a patient or of any sample, in the spelling of any portal or program.
+TCGA = re.compile(r"TCGA[-._]([A-Z0-9]{2})[-._]([A-Z0-9]{4})([-._].*)?", re.IGNORECASE | re.ASCII)
 # The patient, then what names a sample, session or scan of that patient.
 SAMPLES = (
-    re.compile(r"(TCGA[-.]\w\w[-.]\w{4})[-.]\d\d\w?([-.].*)?", re.IGNORECASE | re.ASCII),
     re.compile(r"(C3[LN]-\d{5})-\d\d", re.ASCII),
     re.compile(r"(BraTS-GLI-\d+)-\d+", re.ASCII),
     re.compile(r"(UPENN-GBM-\d{5})_\d\d", re.ASCII),
@@ -44,5 +45,7 @@ def patient_of(name: str, pattern: re.Pattern[str] | None = None, where: str = "
         if not match or not match[1]:
             raise DataError(where, f"id {name!r} found → {pattern.pattern} expected", "Correct cohort.patient_pattern")
         return match[1]
+    if barcode := TCGA.fullmatch(name):
+        return f"TCGA-{barcode[1]}-{barcode[2]}".upper()
     match = next((match for shape in SAMPLES if (match := shape.fullmatch(name))), None)
     return match[1] if match else name

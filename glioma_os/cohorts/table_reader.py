@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glioma_os.cohorts.faults import raise_faults
+from glioma_os.cohorts.vocabulary import column_key, visible
 from glioma_os.cohorts.workbook import is_workbook, read_workbook
 from glioma_os.errors import DataError
 
@@ -40,15 +41,15 @@ class TextTable:
 
     def place(self, name: str) -> int | None:
         """Place of a column, whatever the case of its name; None where the table lacks it."""
-        return next((k for k, own in enumerate(self.columns) if own.lower() == name.strip().lower()), None)
+        return next((k for k, own in enumerate(self.columns) if own.lower() == column_key(name)), None)
 
 
 def read_text_table(path: str | Path) -> TextTable:
     """Reads CSV (comma, semicolon, tab or bar; UTF-8, UTF-16 or Latin-1) or .xlsx (`FILE.xlsx#SHEET` names a sheet).
 
-    Lines that begin with `#` and blank lines are skipped. Whatever has two readings, or is no table, is a DataError:
-    columns that differ by case alone, rows of another length, quotes that swallow rows, numbers such as 1,234. All
-    such rows are listed at once.
+    Blank lines, and lines of text that begin with `#`, are skipped. Whatever has two readings, or is no table, is a
+    DataError: columns that differ by case alone, rows of another length, quotes that swallow rows, numbers such as
+    1,234. All such rows are listed at once.
     """
     path = Path(path)
     delimiter = ""
@@ -56,7 +57,7 @@ def read_text_table(path: str | Path) -> TextTable:
         header, lines = read_workbook(path)
     else:
         header, lines, delimiter = _csv_cells(path, decode(path))
-    columns, lines = _squared(path, [" ".join(name.split()) for name in header], lines)
+    columns, lines = _squared(path, [" ".join(visible(name).split()) for name in header], lines)
     if not lines:
         raise DataError(path, "a header without rows found → one row a patient expected", "Export the table again")
     return TextTable(path, columns, tuple(_with_points(path, lines, delimiter)))
@@ -99,17 +100,20 @@ def _encoding(raw: bytes) -> str:
 def _csv_cells(path: Path, text: str) -> tuple[list[str], list[Line], str]:
     """Header, (line number, cells) of what follows, and what separates the columns."""
     numbered = list(_content(text))
-    declared = re.fullmatch(r'"?sep=(.)"?', numbered[0][1].strip()) if numbered else None  # Excel's own first line
+    first = numbered[0][1].strip("\n ") if numbered else ""
+    declared = re.fullmatch(r'"?sep=(.)"?', first, re.IGNORECASE)  # Excel's own first line
     numbered = numbered[1:] if declared else numbered
     if not numbered:
         raise DataError(path, "nothing found → a header and rows expected", "Export the table again")
     delimiter = declared[1] if declared else _delimiter(path, [line for _, line in numbered])
     rows = list(_records(path, numbered, delimiter))
     header, lines = rows[0][1], rows[1:]
+    width = _filled(header)
     for number, line in _comments(text):
-        if number > rows[0][0] and len(header) > 1 and _width(line, delimiter) == len(header):
+        cells = _split(line, delimiter)
+        if number > rows[0][0] and width > 1 and _filled(cells) <= width <= len(cells):
             raise DataError(
-                f"{path}, row {number}", f"a line that begins with # and has {len(header)} cells found → a comment or "
+                f"{path}, row {number}", f"a line that begins with # and has {width} cells found → a comment or "
                 "a row expected", "Remove the line, or its #",
             )  # fmt: skip
     return header, lines, delimiter
@@ -151,11 +155,21 @@ def _delimiter(path: Path, lines: list[str]) -> str:
 
 
 def _width(line: str, delimiter: str) -> int:
+    """Cells of a line."""
+    return len(_split(line, delimiter))
+
+
+def _split(line: str, delimiter: str) -> list[str]:
     """Cells of a line; where a quoted cell goes on in the next line, as many as its signs say."""
     try:
-        return len(next(csv.reader([line], delimiter=delimiter, strict=True), []))
+        return next(csv.reader([line], delimiter=delimiter, strict=True), [])
     except csv.Error:
-        return line.count(delimiter) + 1
+        return line.split(delimiter)
+
+
+def _filled(cells: list[str]) -> int:
+    """How many cells there are without blank ones at the end."""
+    return max((k for k, cell in enumerate(cells, start=1) if cell.strip()), default=0)
 
 
 def _records(path: Path, numbered: list[tuple[int, str]], delimiter: str) -> Iterator[Line]:

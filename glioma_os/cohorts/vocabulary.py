@@ -10,6 +10,7 @@ Extents between gross total and biopsy (near total, subtotal, partial) are one c
 from __future__ import annotations
 
 import re
+from unicodedata import category
 
 from glioma_os.records import Extent
 
@@ -35,10 +36,17 @@ CENSORED_NAME = re.compile(r"((is|right|os) )*(censored|alive|living)( (status|i
 CODED_NAME = re.compile(r"\b([01]) ?[-=:] ?(dead|died|deceased|death|event|alive|living|censored)\b")
 DAYS_OF = {"days": 1.0, "weeks": 7.0, "months": 30.4375, "years": 365.25}
 UNIT_NAMES = {
-    **dict.fromkeys(("day", "days"), "days"), **dict.fromkeys(("week", "weeks", "wk", "wks"), "weeks"),
-    **dict.fromkeys(("month", "months", "mo", "mos", "mth", "mths"), "months"),
-    **dict.fromkeys(("year", "years", "yr", "yrs"), "years"),
-}  # fmt: skip
+    word: unit
+    for unit, words in {
+        "days": "day days tag tage tagen jour jours dia dias día días giorno giorni",
+        "weeks": "week weeks wk wks woche wochen semaine semaines semana semanas settimana settimane",
+        "months": "month months mo mos mon mons mth mths monat monate monaten mois mes meses mese mesi",
+        "years": "year years yr yrs jahr jahre jahren année années annee annees año años anno anni",
+    }.items()
+    for word in words.split()
+}
+# OSmonths: what names put before a unit without a blank.
+JOINED = re.compile(rf"(?:os|survival|time|followup|fu)({'|'.join(UNIT_NAMES)})")
 SEXES = {"f": "F", "m": "M", "female": "F", "male": "M", "woman": "F", "man": "M"}
 EXTENTS = {
     **dict.fromkeys(
@@ -80,6 +88,16 @@ PROTEIN_CHANGE = re.compile(
 )
 
 
+def visible(text: str) -> str:
+    """Without characters that nothing shows, such as U+200B."""
+    return text if text.isascii() else "".join(mark for mark in text if category(mark) != "Cf")
+
+
+def column_key(name: str) -> str:
+    """A column's name as names are compared: lower case, without invisible characters and blanks around it."""
+    return visible(name).strip().lower()
+
+
 def plain(text: str) -> str:
     """Lower case; blanks, underscores and hyphens between words as one blank."""
     text = re.sub(r"(?<=[^\W\d_])\s*[-–]\s*(?=[^\W\d_])", " ", text.strip().lower())
@@ -98,13 +116,14 @@ def as_code(text: str) -> str:
 
 def units_in(column: str) -> set[str]:
     """The units of time that a column's name has, as `OS (weeks)` and `os_months` do."""
-    words = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column).lower())
+    words = re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", visible(column)).lower())
+    words = [joined[1] if (joined := JOINED.fullmatch(word)) else word for word in words]
     return {UNIT_NAMES[word] for word in words if word in UNIT_NAMES}
 
 
 def one_means(column: str) -> str | None:
     """What 1 says in a column of this name: `died` or `censored`; None where the name leaves it open."""
-    name = plain(re.sub(r"[.,()\[\]?]", " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column)))
+    name = plain(re.sub(r"[.,()\[\]?]", " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", visible(column))))
     opposite = {DIED: CENSORED, CENSORED: DIED}
     spelt = CODED_NAME.findall(name)
     coded = {EVENTS[word] if digit == "1" else opposite[EVENTS[word]] for digit, word in spelt}

@@ -81,7 +81,7 @@ def _cells(path: Path, values: Any, formulas: Any) -> tuple[list[str], list[Line
             raise DataError(f"{path}, row {number}", "a formula without a stored result found → values expected",
                             "Open the workbook in Excel and save it, or save it as CSV")  # fmt: skip
         cells = [_text(value) for value in own]
-        if any(cell.strip() for cell in cells) and not cells[0].startswith("#"):
+        if any(cell.strip() for cell in cells):
             rows.append((number, cells))
     if not rows:
         raise DataError(path, "an empty sheet found → a header and rows expected", "Save the table again")

@@ -14,7 +14,7 @@ import pandas as pd
 
 from glioma_os.cohorts.patient_ids import compiled
 from glioma_os.cohorts.table_reader import TextTable, read_text_table
-from glioma_os.cohorts.vocabulary import is_blank
+from glioma_os.cohorts.vocabulary import is_blank, visible
 from glioma_os.cohorts.workbook import file_and_sheet
 from glioma_os.errors import DataError
 from glioma_os.fusion.leaks import is_row_number
@@ -112,6 +112,10 @@ def _ids(table: TextTable, place: int, pattern: str | None, to: str) -> list[str
     blank = next((number for (number, _), own in zip(table.lines, ids, strict=True) if is_blank(own)), None)
     if blank is not None:
         raise DataError(f"{table.path}, row {blank}", "no id found → one expected", "Fill the id, or remove the row")
+    hidden = next((number for (number, _), own in zip(table.lines, ids, strict=True) if visible(own) != own), None)
+    if hidden is not None:
+        raise DataError(f"{table.path}, row {hidden}", "an id with invisible characters found → one without expected",
+                        "Type the id anew")  # fmt: skip
     if pattern is not None:
         found = compiled(pattern, "features.pattern", groups=0)
         ids = [found.sub(to, own) for own in ids]

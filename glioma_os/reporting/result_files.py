@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from glioma_os import NOTICE
+from glioma_os.errors import printable
 from glioma_os.fusion.instability import Refits
 from glioma_os.fusion.results import ValidationResult
 from glioma_os.fusion.scores import Score
@@ -39,17 +40,17 @@ def plain_cell(text: str) -> str:
 
 
 def csv_bytes(header: list[str], rows: list[list[Any]]) -> bytes:
-    """A CSV with Unix line ends. Text that a spreadsheet would calculate is escaped; outside ID_COLUMNS a number with a
-    sign is a number."""
+    """A CSV with Unix line ends. Text that a spreadsheet would calculate is escaped, control characters are
+    written out; outside ID_COLUMNS a number with a sign is a number."""
 
     def cell(name: str, value: Any) -> Any:
         if not isinstance(value, str) or (name not in ID_COLUMNS and _is_number(value)):
             return value
-        return safe_cell(value)
+        return safe_cell(printable(value))
 
     text = io.StringIO()
     safe = [[cell(name, value) for name, value in zip(header, row, strict=True)] for row in rows]
-    csv.writer(text, lineterminator="\n").writerows([[safe_cell(name) for name in header], *safe])
+    csv.writer(text, lineterminator="\n").writerows([[safe_cell(printable(name)) for name in header], *safe])
     return text.getvalue().encode()
 
 

@@ -27,11 +27,17 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 LEAST = {
     "seed": 0,
+    "synthetic.seed": 0,
+    "trainer.devices": 1,
     "validation.inner_folds": 2,
     "validation.replicates": 20,
     "null_runs.runs": 1,
     "validation.instability": 0,
 }
+LARGEST_SEED = 2**32 - 1
+COHORTS = ("cohort", "other", "pretraining.cohort", "finetuning.cohort")
+TEXTS = ("table", "root", "name", "survival", "name_mapping", "crosswalk")  # of a cohort, and all of its …_column
+MAY_BE_NULL = ("table", "root", "survival", "name_mapping", "crosswalk", "event_column")
 
 
 def check_types(words: Sequence[str]) -> None:
@@ -62,8 +68,15 @@ def check_values(cfg: DictConfig) -> None:
             raise ConfigError(key, f"{value!r} found → one of {list(choices)} expected", "Correct the key")
     for key, least in LEAST.items():
         value = OmegaConf.select(cfg, key)
-        if not isinstance(value, int) or value < least:
+        if not _is_whole(value) or value < least:
             raise ConfigError(key, f"{value} found → {least} or more expected", "Raise it")
+    if cfg.seed > LARGEST_SEED:
+        raise ConfigError("seed", f"{cfg.seed} found → {LARGEST_SEED} or less expected", "Lower it")
+    repeats = cfg.validation.repeats
+    if repeats != "auto" and not (_is_whole(repeats) and repeats >= 1):
+        raise ConfigError("validation.repeats", f"{repeats!r} found → auto or a whole number from 1 on expected",
+                          "Correct the value")  # fmt: skip
+    _check_texts(cfg)
     clinical = cfg.validation.clinical
     clinical_variables(clinical if isinstance(clinical, str) else list(clinical or ()))
     if not cfg.validation.components:
@@ -71,6 +84,38 @@ def check_values(cfg: DictConfig) -> None:
     days = list(cfg.validation.horizons_days or ())
     if not all(isinstance(day, int | float) and day > 0 for day in days) or days != sorted(set(days)):
         raise ConfigError("validation.horizons_days", f"{days} found → rising days above 0", "Correct the days")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _check_texts(cfg: DictConfig) -> None:
+    """Names, folders and what cohorts call their tables and columns are text."""
+    for key in ("name", "setting"):
+        if OmegaConf.select(cfg, key) in (None, ""):
+            raise ConfigError(key, f"{OmegaConf.select(cfg, key)!r} found → a plain name expected", "Name it")
+    for key in ("paths.root", "paths.runs", "paths.store"):
+        folder = OmegaConf.select(cfg, key)
+        if not isinstance(folder, str) or not folder:
+            raise ConfigError(key, f"{folder!r} found → a folder expected", "Give its path as text")
+    for place in (*COHORTS, *(f"cohorts.{name}" for name in cfg.get("cohorts") or {})):
+        for key in OmegaConf.select(cfg, place) or {}:
+            column = str(key).endswith(("_column", "_columns"))
+            if column or key in TEXTS:
+                _check_text(f"{place}.{key}", OmegaConf.select(cfg, f"{place}.{key}"), key in MAY_BE_NULL)
+
+
+def _check_text(key: str, value: object, may_be_null: bool) -> None:
+    """Text, or a list of texts where the key is one of several."""
+    several = key.endswith("_columns")
+    fine = may_be_null and value is None
+    if several:
+        fine = value is None or (isinstance(value, ListConfig) and all(isinstance(one, str) for one in value))
+    if not fine and not isinstance(value, NoneType if several else str):
+        shown = list(value) if isinstance(value, ListConfig) else value
+        raise ConfigError(key, f"{shown!r} found → {'a list of texts' if several else 'text'} expected",
+                          f"Write text; digits that are text stand in quotes: '{key}=\"5\"'")  # fmt: skip
 
 
 def check_horizons(days: Sequence[float], last_follow_up_days: float) -> list[float]:

@@ -45,12 +45,22 @@ class Pool:
     retries: int = 0
 
     def __post_init__(self) -> None:
-        if self.n_jobs < 1 or self.retries < 0 or (self.time_limit_s is not None and self.time_limit_s <= 0):
-            raise ConfigError(
-                "hydra.launcher",
-                f"n_jobs {self.n_jobs}, retries {self.retries}, time_limit_s {self.time_limit_s} found → ≥ 1, ≥ 0, > 0",
-                "Correct it",
-            )
+        def whole(value: object, least: int) -> bool:
+            return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+        limit = self.time_limit_s
+        timed = limit is None or (isinstance(limit, int | float) and not isinstance(limit, bool) and limit > 0)
+        fine = {
+            "n_jobs": (whole(self.n_jobs, 1), "a whole number from 1 on"),
+            "gpus": (all(whole(gpu, 0) for gpu in self.gpus), "a list of whole numbers such as [0,1]"),
+            "time_limit_s": (timed, "seconds above 0 or null"),
+            "retries": (whole(self.retries, 0), "a whole number from 0 on"),
+        }
+        for key, (right, expected) in fine.items():
+            if not right:
+                raise ConfigError(
+                    f"hydra.launcher.{key}", f"{getattr(self, key)!r} found → {expected} expected", "Correct the value"
+                )
 
     def threads(self) -> int:
         """Processor threads a job."""

@@ -125,7 +125,7 @@ def test_the_unit_in_a_name_is_used(table, unit, name):
 
 @pytest.mark.parametrize("unit", ["weeks", "months", "years"])
 def test_another_unit_in_a_column_of_days_is_refused_until_it_is_declared(table, unit):
-    times = [f"{day / UNITS[unit]:.3f}" for day in DAYS]
+    times = [f"{day / UNITS[unit]:.4f}" for day in DAYS]  # three decimals may be thousands
     with pytest.raises(DataError, match=r"column os_days: a median of .*cohort\.time_unit"):
         table("event", [1] * 40, times).cases()
     found = [case.outcome.time_days for case in table("event", [1] * 40, times, time_unit=unit).cases()]

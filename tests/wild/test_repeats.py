@@ -24,9 +24,9 @@ def table(tmp_path, rows, header="patient_id,age,sex,os_days,event", **options):
 
 @pytest.mark.parametrize(
     ("first", "second", "patient"),
-    [("TCGA-02-0001-01", "TCGA-02-0001-02", "TCGA-02-0001"),
+    [("TCGA-02-0001-01", "TCGA.02.0001.02", "TCGA-02-0001"),
      ("TCGA-02-0001-01A-01D-1490-08", "TCGA-02-0001-02B", "TCGA-02-0001"),
-     ("TCGA.02.0001.01", "TCGA.02.0001.02", "TCGA.02.0001"), ("C3L-00104-01", "C3L-00104-02", "C3L-00104"),
+     ("TCGA.02.0001.01", "TCGA.02.0001.02", "TCGA-02-0001"), ("C3L-00104-01", "C3L-00104-02", "C3L-00104"),
      ("BraTS-GLI-00003-000", "BraTS-GLI-00003-001", "BraTS-GLI-00003"),
      ("UPENN-GBM-00002_11", "UPENN-GBM-00002_21", "UPENN-GBM-00002"),
      ("UCSD-PTGBM-0001_01", "UCSD-PTGBM-0001_02", "UCSD-PTGBM-0001"), ("RHUH-0001_0", "RHUH-0001_1", "RHUH-0001")],
