@@ -199,8 +199,8 @@ def _exit_of_foreign(error: Exception) -> int:
     if isinstance(error, yaml.YAMLError):
         mark = getattr(error, "problem_mark", None)
         where = f"{mark.name}, line {mark.line + 1}" if mark else getattr(error, "name", "configuration")
-        told = " ".join(str(getattr(error, "problem", None) or getattr(error, "reason", "unreadable")).split())
-        _complain(f"ConfigError: {where}: {told} found → YAML expected. Correct the file")
+        reason = " ".join(str(getattr(error, "problem", None) or getattr(error, "reason", "unreadable")).split())
+        _complain(f"ConfigError: {where}: {reason} found → YAML expected. Correct the file")
         return ConfigError.exit_code
     of_group = isinstance(error, ValueError) and str(error).startswith("Config group override")
     if of_group or isinstance(error, HydraException | OmegaConfBaseException):

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from glioma_os.cohorts.cohort import Cohort
-from glioma_os.errors import DataError
 from glioma_os.records import Case, Modality
 from glioma_os.volumes.atomic import sha256_file
+from glioma_os.volumes.checks import Finding
 from glioma_os.volumes.nifti import read_nifti
 
 DAYS_A_YEAR = (365.0, 365.25)  # both are in use: UPENN's ages are BraTS's · 365/365.25
@@ -136,14 +136,17 @@ def same_files(own: Cohort, other: Cohort) -> list[tuple[Case, Path, Case, Path]
     return list(out.values())
 
 
-def refuse_shared_scans(cohort: Cohort) -> None:
-    """A DataError where one image file stands under two patients: they would part it between training and test."""
+def shared_scans(cohort: Cohort) -> list[Finding]:
+    """One image file in two cases: an error under two patients, whom it would part between training and test."""
+    out = []
     for case, path, twin, copy in same_files(cohort, cohort):
-        if case.patient_id != twin.patient_id:
-            raise DataError(
-                f"{case.case_id}: {path.name}", f"the same file as {copy.name} of case {twin.case_id} found → a scan "
-                "of its own", "Give both cases one patient id, or leave one out",
-            )  # fmt: skip
+        own = case.patient_id == twin.patient_id
+        out.append(Finding(
+            case.case_id, path.name, "note" if own else "error",
+            f"the same file as {copy.name} of case {twin.case_id} found → a scan of its own",
+            "Check which session it is" if own else "Give both cases one patient id, or leave one out",
+        ))  # fmt: skip
+    return out
 
 
 def _files(cohort: Cohort) -> Iterable[tuple[Case, Path, int]]:

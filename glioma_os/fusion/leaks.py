@@ -26,7 +26,7 @@ RELATED_Z, RELATED_SHARE = 1.645, 0.9  # nearly all of them are related to the o
 MOST_COMMON = 0.05  # … their mean correlation, beyond what the outcome explains, is no more than this …
 EVEN_P = 1e-3  # … and they are so equally strongly
 ONE_YEAR_DAYS = 365.0
-IMPLAUSIBLE_C, MIN_JUDGED = 0.75, 30  # of a single column; patients from which it is judged
+IMPLAUSIBLE_C, MIN_PATIENTS = 0.75, 30  # C of a single column; patients who must have it
 
 
 @dataclass(frozen=True)
@@ -187,11 +187,11 @@ def suspected_selection(names: Sequence[str], values: Array, time: Array, event:
 
 def implausible_columns(names: Sequence[str], values: Array, time: Array, event: Array) -> Suspicion | None:
     """Columns that alone rank survival better than anything known of glioma does: C of .75 or more either way (age
-    alone has about .63). Missing values are left out; a column recorded in fewer than 30 patients is not judged."""
+    alone has about .63). Missing values are left out; a column recorded in fewer than 30 patients is not evaluated."""
     found = []
     for place, name in enumerate(names):
         known = np.isfinite(values[:, place])
-        if known.sum() < MIN_JUDGED or not np.asarray(event, bool)[known].any():
+        if known.sum() < MIN_PATIENTS or not np.asarray(event, bool)[known].any():
             continue
         column = np.asarray(values[known, place], float)
         ones = np.ones((1, int(known.sum())))

@@ -13,7 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from glioma_os.cohorts.cohort import Cohort
-from glioma_os.cohorts.overlap import refuse_shared_scans
+from glioma_os.cohorts.overlap import shared_scans
 from glioma_os.cohorts.splits import Folds, make_folds
 from glioma_os.data.prepared import PreparedCohort
 from glioma_os.errors import ConfigError, DataError
@@ -26,6 +26,7 @@ from glioma_os.training.pages import keep_pages
 from glioma_os.training.progress import say, track
 from glioma_os.training.run import Run, digest
 from glioma_os.volumes.atomic import sweep_drafts
+from glioma_os.volumes.checks import refuse_errors
 from glioma_os.volumes.prepare import Recipe
 from glioma_os.volumes.store import VolumeStore
 
@@ -143,7 +144,7 @@ class Setting:
         found = PreparedCohort(cohort, self.store, recipe)
         waiting = found.waiting()
         if waiting:
-            refuse_shared_scans(cohort)
+            refuse_errors(shared_scans(cohort))
             sweep_drafts(self.store.root)
             for case in track(waiting, len(waiting), f"Preparing {cohort.name}"):
                 self.store.prepare(case, recipe)

@@ -7,7 +7,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from glioma_os.cohorts.cohort import Cohort
-from glioma_os.cohorts.overlap import repeated_patients, same_files
+from glioma_os.cohorts.overlap import repeated_patients, shared_scans
 from glioma_os.errors import DataError
 from glioma_os.records import Case
 from glioma_os.stages.setting import Setting
@@ -31,15 +31,7 @@ def findings(setting: Setting) -> list[Finding]:
 
 def repeated(cohort: Cohort) -> list[Finding]:
     """One scan under two patient ids (an error) or in two cases of a patient, and patients that are likely one."""
-    out = []
-    for case, path, twin, copy in same_files(cohort, cohort):
-        own = case.patient_id == twin.patient_id
-        out.append(Finding(
-            case.case_id, path.name, "note" if own else "error",
-            f"the same file as {copy.name} of case {twin.case_id} found → a scan of its own",
-            "Check which session it is" if own else "Give both cases one patient id, or leave one out",
-        ))  # fmt: skip
-    return out + [
+    return shared_scans(cohort) + [
         Finding(pair.own, "table", "note", f"the same {pair.evidence} as patient {pair.other}",
                 "Check whether they are one person, and give both one patient id")
         for pair in repeated_patients(cohort)

@@ -43,16 +43,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 raise ValueError("its sha256 differs from the one recorded")
             found = torch.load(io.BytesIO(data[:-32]), map_location="cpu", weights_only=True)
             own = found.pop(RUN)
-        except (
-            RuntimeError,
-            EOFError,
-            OSError,
-            ValueError,
-            LookupError,
-            AttributeError,
-            pickle.UnpicklingError,
-        ) as fault:
-            raise IntegrityError(path, f"damaged checkpoint ({str(fault).splitlines()[0]})", remedy) from fault
+        except DAMAGE as fault:
+            raise IntegrityError(
+                path, f"damaged checkpoint ({(str(fault) or type(fault).__name__).splitlines()[0]})", remedy
+            ) from fault
         if own != self.run_id:
             raise IntegrityError(path, f"a checkpoint of run {own!r} found → {self.run_id!r} expected", remedy)
         return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
@@ -33,6 +33,14 @@ class Finding:
     remedy: str
 
 
+def refuse_errors(findings: Sequence[Finding]) -> None:
+    """A DataError with the first error, and how many more there are."""
+    errors = [finding for finding in findings if finding.level == "error"]
+    if errors:
+        more = f" (and {len(errors) - 1} more errors: `stage=verify` lists them)" if errors[1:] else ""
+        raise DataError(f"{errors[0].case_id}: {errors[0].where}", errors[0].problem + more, errors[0].remedy)
+
+
 def check_case(case: Case, coding: LabelCoding | None, modalities: tuple[Modality, ...]) -> list[Finding]:
     """All findings of one case: unreadable, missing, misplaced, empty, doubled, mislabelled or mirrored files."""
     return load_case(case, coding, modalities).findings
@@ -45,13 +53,6 @@ class LoadedCase:
     images: dict[Modality, NiftiImage]
     label: NiftiImage | None
     findings: list[Finding]
-
-    def refuse_errors(self) -> None:
-        """A DataError with the first error, and how many more there are."""
-        errors = [finding for finding in self.findings if finding.level == "error"]
-        if errors:
-            more = f" (and {len(errors) - 1} more errors: `stage=verify` lists them)" if errors[1:] else ""
-            raise DataError(f"{errors[0].case_id}: {errors[0].where}", errors[0].problem + more, errors[0].remedy)
 
 
 def load_case(case: Case, coding: LabelCoding | None, modalities: tuple[Modality, ...]) -> LoadedCase:

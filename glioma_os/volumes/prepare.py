@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from glioma_os.errors import ConfigError, DataError
 from glioma_os.records import Array, Case, Modality
-from glioma_os.volumes.checks import load_case
+from glioma_os.volumes.checks import load_case, refuse_errors
 from glioma_os.volumes.conventions import coding
 
 RECIPE_VERSION = 3  # raise when a change alters what is stored
@@ -60,7 +60,7 @@ def prepare_case(case: Case, recipe: Recipe) -> Prepared:
     scheme = None if recipe.label_coding is None else coding(recipe.label_coding)
     wanted = tuple(Modality(name) for name in recipe.modalities)
     loaded = load_case(case, scheme, wanted)
-    loaded.refuse_errors()
+    refuse_errors(loaded.findings)
     images = [loaded.images[modality] for modality in wanted]
     first, label = images[0], None
     if loaded.label is not None and scheme is not None:
