@@ -29,7 +29,8 @@ def check_sites(sites: Sequence[str], covariates: Array, names: Sequence[str] = 
     confounded = [name for name, own, other in zip(names, inside, spread, strict=False) if own < 1e-9 < other]
     raise DataError(
         "validation.clinical",
-        f"{', '.join(confounded) or 'a combination of variables'} found, which differs between sites and not within them → variables that ComBat can tell from the site",
+        f"{', '.join(confounded) or 'a combination of variables'} found, which differs between sites and not within "
+        "them → variables that ComBat can tell from the site",
         "Leave the variable out, or set validation.combat.enabled=false",
     )  # fmt: skip
 
