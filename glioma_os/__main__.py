@@ -125,9 +125,8 @@ def _compose_and_run() -> None:
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import DictConfig
 
-    from glioma_os.stages.build import command_words, run_stage
-    from glioma_os.stages.checks import check_types, check_values
-    from glioma_os.stages.guards import guard_configuration
+    from glioma_os.config.guards import guard_configuration
+    from glioma_os.stages.assemble import check_options, command_words, run_stage
     from glioma_os.training.processes import die_with_parent, exit_on_signals
 
     failures: list[Exception] = []
@@ -142,14 +141,12 @@ def _compose_and_run() -> None:
     def job(cfg: DictConfig) -> None:
         if cfg.paths.job:
             die_with_parent()
-        words = command_words(HydraConfig.get().overrides.task)
-        check_types(words)
-        check_values(cfg)
+        check_options(cfg)
         runs = run_stage(cfg)
         if cfg.paths.job:
             from glioma_os.stages.job import leave_result
 
-            leave_result(cfg, words, runs)
+            leave_result(cfg, command_words(HydraConfig.get().overrides.task), runs)
 
     exit_on_signals()
     guard_configuration()

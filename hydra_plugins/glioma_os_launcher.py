@@ -99,7 +99,7 @@ class ProcessLauncher(Launcher):
     @staticmethod
     def _key(cfg: DictConfig) -> str:
         """Empty where it cannot be told: the job itself will say what is wrong, and alone."""
-        from glioma_os.stages.build import command_words
+        from glioma_os.stages.assemble import command_words
         from glioma_os.stages.job import job_key
 
         try:

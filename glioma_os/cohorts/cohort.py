@@ -18,6 +18,7 @@ class Cohort(ABC):
     name: str
     label_coding: str | None = None
     modalities: tuple[Modality, ...] = tuple(Modality)
+    imaging_signal: float | None = None  # of simulated patients: correlation of the imaging trait with log survival
 
     @abstractmethod
     def _read(self) -> tuple[list[Case], list[tuple[str, str]]]:

@@ -113,9 +113,13 @@ def synthetic_cohort(
     folder = Path(root) / f"{kind}-{hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:12]}"
     if not folder.exists():
         _write_whole(folder, partial(WRITERS[kind], patients, signal, spacing_mm, seed, progress or _silent))
+    cohort: Cohort
     if kind == "besta":
-        return BestaCohort(table=folder / "patients.csv", name="synthetic_besta")
-    return BratsCohort(root=folder, name=f"synthetic_{kind}")
+        cohort = BestaCohort(table=folder / "patients.csv", name="synthetic_besta")
+    else:
+        cohort = BratsCohort(root=folder, name=f"synthetic_{kind}")
+    cohort.imaging_signal = signal
+    return cohort
 
 
 def _silent(items: Iterable, total: int, title: str) -> Iterable:

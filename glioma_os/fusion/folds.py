@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 
+from glioma_os.config.options import LeakPolicy
 from glioma_os.errors import ConfigError, DataError, IntegrityError
 from glioma_os.fusion.rows import Rows
 from glioma_os.records import Array, FeatureTable
 
-LeakPolicy = Literal["strict", "report", "paper_like"]
 FeaturesOfFold = Callable[[int, int], FeatureTable]
 
 

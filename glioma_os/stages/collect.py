@@ -9,9 +9,9 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from glioma_os.config.component import plain
 from glioma_os.errors import ConfigError, IntegrityError
 from glioma_os.reporting.report import write_report
-from glioma_os.stages.build import plain
 from glioma_os.sweeps.collect import JobLine, as_jobs, observations, read_sweep
 from glioma_os.sweeps.compare import Cell, Effect, cells, effects
 from glioma_os.sweeps.jobs import SWEEP

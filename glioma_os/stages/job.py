@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
+from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-import glioma_os
+from glioma_os.config.component import plain
+from glioma_os.pipeline.step import describe
+from glioma_os.pipeline.study import code_digest, fingerprints
 from glioma_os.reporting.result_files import SCORES, mean_dice, read_dice, read_scores
 from glioma_os.reporting.tables import lead_score
-from glioma_os.stages.setting import Setting, settings_of, study_key
+from glioma_os.stages.assemble import arm_of, arms_of, stage_of, workspace_of
 from glioma_os.sweeps.jobs import RESULT
 from glioma_os.training.run import digest
 from glioma_os.volumes.atomic import atomic_write
 
-OF_ALL_SETTINGS = ("study.main", "report.main")  # the other stages run the configuration itself
-
-
-@cache
-def _code() -> str:
-    """Digest of the package's source: after a change of it no job counts as done."""
-    folder = Path(glioma_os.__file__).parent
-    total = hashlib.sha256()
-    for path in sorted(folder.rglob("*.py")):
-        total.update(path.read_bytes())
-    return total.hexdigest()[:12]
+OF_ALL_ARMS = ("study", "report")  # the other stages run the configuration itself
 
 
 def job_key(cfg: DictConfig, overrides: Sequence[str]) -> str:
     """Digest of what a job depends on: configuration, cohorts' files, and the package's own code."""
-    stage = str(cfg.stage._target_)
-    whole = stage.endswith(OF_ALL_SETTINGS)
-    settings = settings_of(cfg, overrides) if whole else [Setting(cfg, str(cfg.setting))]
-    return digest([stage, study_key(cfg, settings), int(cfg.seed), _code()])
+    stage, workspace = stage_of(cfg), workspace_of(cfg)
+    arms = arms_of(cfg, overrides) if stage in OF_ALL_ARMS else {str(cfg.setting): cfg}
+    built = [arm_of(own, name) for name, own in arms.items()]
+    parts = [[describe(arm), fingerprints(workspace, arm)] for arm in built]
+    return digest([stage, parts, without_folders(cfg), code_digest()])
+
+
+def without_folders(cfg: DictConfig) -> dict[str, Any]:
+    """The configuration but for where things are kept and shown."""
+    return {str(key): plain(cfg[key]) if OmegaConf.is_config(cfg[key]) else cfg[key]
+            for key in cfg if key not in ("stage", "paths", "logger", "hydra", "sweep")}  # fmt: skip
 
 
 def leave_result(cfg: DictConfig, overrides: Sequence[str], runs: Mapping[str, Path]) -> None:

@@ -1,21 +1,22 @@
-"""stage=prepare: fills the store for the survival cohort, and for what the segmenter learns from."""
+"""stage=prepare: fills the store for the survival cohort, and for what the segmenter is trained on."""
 
 from __future__ import annotations
 
 from omegaconf import DictConfig
 
-from glioma_os.stages.setting import Setting
+from glioma_os.stages.assemble import channels_of, component_of, options_of, workspace_of
 from glioma_os.training.progress import say
 
 
 def main(cfg: DictConfig) -> None:
     """Prepares every cohort this configuration uses."""
-    setting = Setting(cfg)
-    used = {"cohort": setting.channels}
-    if cfg.pretraining["from"] == "cohort":
-        used["pretraining.cohort"] = tuple(cfg.pretraining.channels)
-    if cfg.finetuning["from"] == "cohort":
-        used["finetuning.cohort"] = setting.channels
+    workspace, pretraining = workspace_of(cfg), options_of(cfg, "pretraining")
+    used = {"cohort": channels_of(cfg)}
+    if pretraining.source == "cohort":
+        used["pretraining.cohort"] = pretraining.channels
+    if options_of(cfg, "finetuning").source == "cohort":
+        used["finetuning.cohort"] = channels_of(cfg)
     for key, channels in used.items():
-        data = setting.prepared(setting.cohort(key), channels)
-        say(f"{setting.cohort(key).name}: {len(data.cases())} cases ready in {setting.store.root}")
+        cohort = workspace.cohort(component_of(cfg, key))
+        data = workspace.prepared(cohort, channels, options_of(cfg, "prepare").spacing_mm)
+        say(f"{cohort.name}: {len(data.cases())} cases ready in {workspace.store.root}")

@@ -1,221 +1,80 @@
-"""stage=validate: everything learnt on one cohort (or several), another predicted once; shared patients left out."""
+"""stage=validate: an arm fitted on train=… and put to test=… once; train=[a,b,…] holds out each cohort in turn."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from omegaconf import DictConfig
 
-from glioma_os import NOTICE
-from glioma_os.cohorts.overlap import shared_patients, suspected_patients
-from glioma_os.data.features import with_rows_for
-from glioma_os.errors import ConfigError, DataError
-from glioma_os.fusion.clinical import usable_there
-from glioma_os.fusion.drift import drift
-from glioma_os.fusion.results import Configuration, Truth
-from glioma_os.fusion.rows import Rows, clinical_variables
-from glioma_os.fusion.scores import score
-from glioma_os.fusion.storage import save_pipeline
-from glioma_os.fusion.updating import recalibrated
-from glioma_os.fusion.validation import apply_to, develop_on
-from glioma_os.records import Case, FeatureTable
+from glioma_os.config.component import Component
+from glioma_os.errors import ConfigError
+from glioma_os.pipeline.arm import Arm
+from glioma_os.pipeline.external import CALIBRATION, DRIFT, ValidateExternally
+from glioma_os.pipeline.leave_one_out import SummarizeCohorts, leading_and_age
+from glioma_os.pipeline.workspace import Workspace
 from glioma_os.reporting.estimates import recalibration_text
-from glioma_os.reporting.result_files import (
-    PREDICTIONS,
-    SCORES,
-    csv_bytes,
-    read_rows,
-    read_scores,
-    write_predictions,
-    write_scores,
-)
-from glioma_os.reporting.tables import headline, lead_score, warnings
-from glioma_os.stages import recipes
-from glioma_os.stages.audit import identity
-from glioma_os.stages.build import plain
-from glioma_os.stages.checks import check_horizons
-from glioma_os.stages.external_latents import external_latents
-from glioma_os.stages.fitted import PIPELINE, pipeline_provenance, preparation
-from glioma_os.stages.leave_one_out import leave_one_cohort_out
-from glioma_os.stages.setting import Setting
-from glioma_os.stages.survival import say_scores
-from glioma_os.survival.calibration import Recalibration, recalibration
-from glioma_os.training.progress import say, track
-from glioma_os.training.provenance import provenance
+from glioma_os.reporting.report import METRIC_NAMES
+from glioma_os.reporting.result_files import SCORES, read_rows, read_scores
+from glioma_os.reporting.tables import bracket, headline, lead_score, warnings
+from glioma_os.stages.assemble import component_of, external_arm_of, options_of, workspace_of
+from glioma_os.stages.scores import print_scores
+from glioma_os.survival.calibration import Recalibration
+from glioma_os.training.progress import say
 from glioma_os.training.run import Run
-from glioma_os.volumes.atomic import atomic_write
-
-CALIBRATION = "calibration.csv"
-
-
-def _sides(setting: Setting, train: Sequence[str], test: str) -> tuple[list[Case], list[Case], dict[str, Any]]:
-    """Training cases without those that the test cohort holds too, test cases, and what is told of both."""
-    other = setting.cohort(test)
-    others, reasons = setting.eligible(other)
-    known: list[Case] = []
-    told: dict[str, Any] = {"shared_left_out": 0, "suspected_shared": 0, "suspected_by_chance": 0.0}
-    for key in train:
-        own = setting.cohort(key)
-        certain = shared_patients(own, other, bool(setting.cfg.audit.voxels), track)
-        suspected, by_chance = suspected_patients(own, other, certain)
-        shared = {pair.own for pair in certain}
-        told["shared_left_out"] += len(shared)
-        told["suspected_shared"] += len(suspected)
-        told["suspected_by_chance"] = round(told["suspected_by_chance"] + by_chance, 1)
-        known += [case for case in setting.eligible(own)[0] if case.patient_id not in shared]
-    if not known:
-        raise DataError(
-            "train", f"all {told['shared_left_out']} training patients are in {other.name} too → others expected",
-            "Name two different cohorts",
-        )  # fmt: skip
-    return known, others, told | {"test_excluded": reasons}
-
-
-def _features(setting: Setting, known: list[Case], others: list[Case], test: str) -> FeatureTable | None:
-    kind = setting.cfg.features.kind
-    if kind == "none":
-        return None
-    if kind == "latents":
-        return external_latents(setting, known, others, test)
-    keep = setting.cfg.features.lacking in ("keep", "learn")
-    cases = [case.case_id for case in (*known, *others)]
-    return with_rows_for(setting.feature_csv, cases) if keep else setting.feature_csv
-
-
-def validate(setting: Setting, train: Sequence[str] = ("cohort",), test: str = "other") -> Run:
-    """scores.csv, predictions.csv, drift.csv, summary.json and the fitted pipeline, put to the test cohort."""
-    known, others, told = _sides(setting, train, test)
-    features = _features(setting, known, others, test)
-    parts = {name: plain(setting.cfg[name]) for name in ("endpoint", "head", "validation", "features", "eligibility")}
-    content = setting.store.sha256 if setting.cfg.features.kind == "latents" or setting.cfg.audit.voxels else None
-    prints = [identity(setting.cohort(name), content) for name in (*train, test)]
-    table = None if features is None else features.provenance
-    run = setting.run(
-        "validate",
-        {
-            "recipe": recipes.VALIDATE,
-            **parts,
-            "cohorts": prints,
-            "table": table,
-            "voxels": bool(setting.cfg.audit.voxels),
-        },
-    )
-    with run.writing() as todo:
-        if todo:
-            _write(setting, run, (known, others), features, told, test)
-    return run
-
-
-def _write(
-    setting: Setting, run: Run, sides: tuple[list[Case], list[Case]], features: FeatureTable | None,
-    told: dict[str, Any], test: str,
-) -> None:  # fmt: skip
-    options, seed = setting.cfg.validation, int(setting.cfg.seed)
-    rows, other_rows = (Rows.from_cases(cases) for cases in sides)
-    without = _without_features(features, other_rows)
-    rows.and_others(other_rows)
-    check_horizons(plain(options.horizons_days) or (), float(other_rows.time.max()))
-    asked = clinical_variables(plain(options)["clinical"])
-    variables, dropped, drifting = usable_there(rows, other_rows, asked)
-    heads, how = list(setting.heads.values()), preparation(setting)
-    fitted = develop_on(rows, variables, features, heads, setting.endpoint, int(options.inner_folds), how, seed)
-    save_pipeline(
-        fitted, run.path(PIPELINE), pipeline_provenance(setting, fitted_on(sides[0]), rows, variables, features)
-    )
-    result = apply_to(fitted, other_rows, features, heads, variables, how, plain(options.horizons_days))
-    scores = score(result, setting.endpoint, int(options.replicates), seed, options.interval)
-    write_scores(scores, run.path(SCORES))
-    write_predictions(result, run.path(PREDICTIONS))
-    fits = [[c.head, c.block, *calibration_of(c, result.truth)] for c in result.configurations]
-    atomic_write(run.path(CALIBRATION), csv_bytes(["head", "block", "slope", "intercept"], fits))
-    lines = [asdict(line) for line in drift(rows, other_rows)]
-    atomic_write(run.path("drift.csv"), csv_bytes(list(lines[0]), [list(line.values()) for line in lines]))
-    lead = lead_score(scores)
-    updated = recalibrated(result.named(lead.head, lead.block), result.truth, result.horizons_days, seed)
-    encoder = None if features is None else features.provenance.get("encoder_patients")
-    seen = None if encoder is None else len(set(encoder) & set(other_rows.patient_ids))
-    run.write_json("summary.json", {
-        "notice": NOTICE,
-        "train": fitted_on(sides[0]),
-        "test": setting.cohort(test).name,
-        "train_patients": len(set(rows.patient_ids)),
-        "test_patients": len(set(other_rows.patient_ids)),
-        "test_deaths": int(other_rows.event.sum()),
-        "endpoint": plain(setting.cfg.endpoint),
-        "cuts_days": result.cuts[0].tolist(),
-        "undetermined": result.undetermined,
-        "configurations": len(result.configurations),
-        "settings_tried": result.settings_tried,
-        "age": [result.age.head, result.age.block],
-        "clinical_used": list(variables), "clinical_dropped": dropped, "clinical_drift": drifting,
-        "feature_source": str(setting.cfg.features.kind), "leak_policy": str(options.leak_policy),
-        "seen_by_encoder": seen, "without_features": without, "patients": len(set(other_rows.patient_ids)),
-        "pretraining_exposed": len(_exposed(features, other_rows)), "recalibrated": updated._asdict(), **told,
-    })  # fmt: skip
-    run.write_json("provenance.json", provenance())
-
-
-def _without_features(features: FeatureTable | None, rows: Rows) -> int:
-    """Test cases without any feature; all of them is a DataError, since then nothing of the features is tested."""
-    if features is None:
-        return 0
-    without = int(np.isnan(features.rows(list(rows.case_ids))).all(axis=1).sum())
-    if without == len(rows.case_ids):
-        raise DataError("features", "no test patient has any feature found → some expected", "Add their features")
-    return without
-
-
-def fitted_on(cases: Sequence[Case]) -> str:
-    """The cohorts that a pipeline was fitted on."""
-    return " + ".join(dict.fromkeys(case.cohort for case in cases))
-
-
-def _exposed(features: FeatureTable | None, rows: Rows) -> set[str]:
-    return set(features.provenance.get("pretraining_patients", ())) & set(rows.patient_ids) if features else set()
-
-
-def calibration_of(configuration: Configuration, truth: Truth) -> tuple[float, float]:
-    """Slope (ideal 1) and intercept (ideal 0) of P(short class) in the new cohort; NaN or ±inf where undefined."""
-    probabilities, known = configuration.table.probabilities, truth.classes >= 0
-    if probabilities is None or probabilities.shape[1] != 2 or not known.any():
-        return float("nan"), float("nan")
-    found = recalibration(probabilities[known, 0], truth.classes[known] == 0)
-    return found.slope, found.intercept
 
 
 def main(cfg: DictConfig) -> dict[str, Path]:
     """Prints who was left out, how the cohorts differ, the scores, and what recalibration would give."""
-    setting = Setting(cfg, cfg.setting)
-    if plain(cfg.cohorts):
-        return leave_one_cohort_out(setting, validate, describe)
+    workspace, voxels = workspace_of(cfg), options_of(cfg, "audit").voxels
+    arm = external_arm_of(cfg, workspace)
+    if cfg.cohorts:
+        cohorts = {str(name): component_of(cfg, f"cohorts.{name}") for name in cfg.cohorts}
+        return _leave_one_out(workspace, arm, cohorts, voxels)
     if cfg.other is None:
         raise ConfigError("test", "no second cohort found → one expected", "Set train=brats_table test=upenn")
-    if cfg.features.kind == "latents" and not setting.cohort().modalities:
-        cfg.features = {"kind": "none"}
-    run = validate(setting)
+    test = component_of(cfg, "other")
+    run = ValidateExternally.of(workspace, arm, [arm.cohort], test, voxels).run(workspace)
     s, scores = run.read_json("summary.json"), read_scores(run.path(SCORES))
     say(f"Trained on {s['train']}, {s['train_patients']} patients; {s['shared_left_out']} patients shared with "
         f"{s['test']} excluded")  # fmt: skip
     if s["feature_source"] == "latents":
         say(f"{s['pretraining_exposed']} of {s['test_patients']} test patients were seen by the encoder's pre-training")
-    say_scores(
+    print_scores(
         scores,
-        f"{s['test']}, {cfg.endpoint.name}: {s['test_patients']} patients, {s['test_deaths']} deaths, "
+        f"{s['test']}, {arm.endpoint.name}: {s['test_patients']} patients, {s['test_deaths']} deaths, "
         f"class not evaluable in {s['undetermined']:g}; predicted once, 95 % patient bootstrap",
     )
     lead = lead_score(scores)
-    describe(run)
-    _say_drift(run)
-    _say_calibration(run, s["recalibrated"], [[lead.head, lead.block], s["age"]])
+    _print_headline(run)
+    _print_drift(run)
+    _print_calibration(run, s["recalibrated"], [[lead.head, lead.block], s["age"]])
     say(f"{run.folder}")
-    return {setting.name: run.folder}
+    return {arm.name: run.folder}
 
 
-def describe(run: Run) -> None:
+def _leave_one_out(workspace: Workspace, arm: Arm, cohorts: dict[str, Component], voxels: bool) -> dict[str, Path]:
+    """Every cohort as the test cohort once, each with its headline and warnings, then the random-effects summary."""
+    if len(cohorts) < 2:
+        raise ConfigError("train", f"{list(cohorts)} found → two or more cohorts expected", "Set train=[a,b,c]")
+    runs: dict[str, Run] = {}
+    for name, test in cohorts.items():
+        say(f"── {name} held out")
+        train = [component for other, component in cohorts.items() if other != name]
+        runs[name] = ValidateExternally.of(workspace, arm, train, test, voxels).run(workspace)
+        lead, age = leading_and_age(runs[name])
+        _print_headline(runs[name])
+        say(f"{METRIC_NAMES[lead.metric]} {lead.value:.3f} {bracket(lead.low, lead.high)}, age alone {age.value:.3f} "
+            f"{bracket(age.low, age.high)}, n = {lead.n}")  # fmt: skip
+    summary = SummarizeCohorts(arm.seed, runs).run(workspace)
+    for row, values in summary.read_json("summary.json").items():
+        if row in ("model", "age"):
+            say(_sentence(row, values))
+    say(f"{summary.folder}")
+    return {"summary": summary.folder, **{name: run.folder for name, run in runs.items()}}
+
+
+def _print_headline(run: Run) -> None:
     """Prints the headline, and what a reader must know of this external validation."""
     summary, lead = run.read_json("summary.json"), lead_score(read_scores(run.path(SCORES)))
     say(headline(lead, summary["age"], summary))
@@ -232,9 +91,9 @@ def describe(run: Run) -> None:
         say(f"Warning: {text}")
 
 
-def _say_drift(run: Run) -> None:
+def _print_drift(run: Run) -> None:
     say("Differences between the cohorts (mean in training → in test, in standard deviations)")
-    for line in read_rows(run.path("drift.csv")):
+    for line in read_rows(run.path(DRIFT)):
         if line["verdict"] == "not recorded":
             say(f"  {line['name']:<22}not recorded in at least one of them")
             continue
@@ -244,7 +103,7 @@ def _say_drift(run: Run) -> None:
         say(f"  {line['name']:<22}{means}{gap}  {line['verdict']}")
 
 
-def _say_calibration(run: Run, updated: dict[str, float], shown: list[list[str]]) -> None:
+def _print_calibration(run: Run, updated: dict[str, float], shown: list[list[str]]) -> None:
     """Of the leading row and of age alone; calibration.csv has every row."""
     rows = [row for row in read_rows(run.path(CALIBRATION)) if [row["head"], row["block"]] in shown]
     fits = [row for row in rows if row["intercept"] != "nan"]
@@ -257,3 +116,17 @@ def _say_calibration(run: Run, updated: dict[str, float], shown: list[list[str]]
         before, after = updated[f"{name}_before"], updated[f"{name}_after"]
         if before == before:
             say(f"Recalibrated in the new cohort (cross-fitted), {title} {before:.3f} → {after:.3f}")
+
+
+def _sentence(row: str, v: dict[str, Any]) -> str:
+    title = "Age alone" if row == "age" else f"Leading model of each cohort ({'; '.join(v['rows'])})"
+    ahead = (
+        f"95 % prediction interval for a further cohort {bracket(v['prediction_low'], v['prediction_high'])}"
+        if v["prediction_low"] == v["prediction_low"]
+        else "two cohorts give no prediction interval"
+    )
+    few = "; so few cohorts say little of their spread" if v["cohorts"] < 5 else ""
+    return (
+        f"{title}: {METRIC_NAMES[v['metric']]} {v['mean']:.3f} {bracket(v['low'], v['high'])} over {v['cohorts']} "
+        f"cohorts (random effects, Hartung–Knapp); {ahead}{few}"
+    )

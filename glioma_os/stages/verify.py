@@ -10,15 +10,14 @@ from glioma_os.cohorts.cohort import Cohort
 from glioma_os.cohorts.overlap import repeated_patients, shared_scans
 from glioma_os.errors import DataError
 from glioma_os.records import Case
-from glioma_os.stages.setting import Setting
+from glioma_os.stages.assemble import component_of, workspace_of
 from glioma_os.training.progress import say, track
 from glioma_os.volumes.checks import Finding, check_case
 from glioma_os.volumes.conventions import coding
 
 
-def findings(setting: Setting) -> list[Finding]:
-    """All findings of the survival cohort, case by case."""
-    cohort = setting.cohort()
+def findings(cohort: Cohort) -> list[Finding]:
+    """All findings of a cohort, case by case."""
     cases = [case for case in cohort.cases() if case.images]
     scheme = coding(cohort.label_coding) if cohort.label_coding else None
     wanted = tuple(m for m in cohort.modalities)
@@ -54,8 +53,7 @@ def outside_root(case: Case, root: Path | None) -> list[Finding]:
 
 def main(cfg: DictConfig) -> None:
     """Prints the cohort's make-up, what was excluded and why, and every finding."""
-    setting = Setting(cfg)
-    cohort = setting.cohort()
+    cohort = workspace_of(cfg).cohort(component_of(cfg, "cohort"))
     cases = cohort.cases()
     outcomes = [case.outcome for case in cases if case.outcome is not None]
     labelled = sum(case.label is not None for case in cases)
@@ -66,7 +64,7 @@ def main(cfg: DictConfig) -> None:
     )
     for case_id, reason in cohort.excluded():
         say(f"  left out  {case_id}: {reason}")
-    found = findings(setting)
+    found = findings(cohort)
     errors = [finding for finding in found if finding.level == "error"]
     for finding in sorted(found, key=lambda f: (f.level != "error", f.case_id)):
         say(f"  {finding.level:<8}  {finding.case_id} · {finding.where}: {finding.problem}. {finding.remedy}")

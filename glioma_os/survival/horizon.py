@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import norm
 
-from glioma_os.errors import DataError, TrainingError
+from glioma_os.errors import ConfigError, DataError, TrainingError
 from glioma_os.records import Array
 from glioma_os.survival.calibration import Reliability, wilson
 from glioma_os.survival.curves import Baseline, kaplan_meier
@@ -212,3 +213,16 @@ def grouped_calibration(
         if not np.isnan(observed[0]):
             rows.append((risk[own].mean(), *observed, own.sum()))
     return Reliability(*np.array(rows).reshape(-1, 5).T)
+
+
+def horizons_beyond(days: Sequence[float], last_follow_up_days: float) -> list[float]:
+    """The horizons at or beyond the last follow-up, where no curve can be evaluated; a ConfigError if all are."""
+    beyond = [day for day in days if day >= last_follow_up_days]
+    if beyond and len(beyond) == len(days):
+        raise ConfigError(
+            "validation.horizons_days",
+            f"{', '.join(f'{day:g}' for day in days)} found → days before the last follow-up of the eligible patients, "
+            f"{last_follow_up_days:g}, expected",
+            "Correct the days, or set validation.horizons_days=[]",
+        )
+    return beyond

@@ -55,7 +55,7 @@ class CurveBeforeCheckpoint(pl.Callback):
 
 
 class FitProgress(pl.Callback):
-    """The bar of a fit: steps, time left and the last loss."""
+    """The bar of a fit: steps, time left and the last loss; a line per epoch where there is no terminal."""
 
     def __init__(self, title: str) -> None:
         self.title = title
@@ -75,13 +75,22 @@ class FitProgress(pl.Callback):
         note = f"loss {float(outputs['loss']):.3f}" if outputs else ""
         self.bar.update(self.task, completed=trainer.global_step, note=note)
 
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """How far, for a log file; the last epoch's line is that of the end."""
+        epoch, epochs = trainer.current_epoch + 1, int(trainer.max_epochs or 0)
+        if not console.is_terminal and trainer.is_global_zero and epoch < epochs:
+            loss, seconds = float(trainer.callback_metrics["train/loss"]), time.monotonic() - self.start
+            say(f"{self.title}: epoch {epoch} of {epochs}, {seconds:.0f} s, loss {loss:.3f}")
+
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Closes the bar."""
         self.bar.stop()
         loss = trainer.callback_metrics["train/loss"]
         if not console.is_terminal and trainer.is_global_zero:
             seconds = time.monotonic() - self.start
-            say(f"{self.title}: {trainer.global_step} steps in {seconds:.0f} s, last loss {float(loss):.3f}")
+            epochs = trainer.current_epoch
+            say(f"{self.title}: epoch {epochs} of {epochs}, {trainer.global_step} steps in {seconds:.0f} s, "
+                f"loss {float(loss):.3f}")  # fmt: skip
 
     def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
         """Leaves the terminal clean."""

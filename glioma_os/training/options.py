@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import torch
+from pydantic import Field
 
-from glioma_os.errors import ConfigError, EnvironmentFault
+from glioma_os.errors import EnvironmentFault
+
+if TYPE_CHECKING:
+    import torch  # imported where it is used: a finished study needs none of it
+Positive = Annotated[int, Field(ge=1)]
 
 
 @dataclass(frozen=True)
@@ -19,29 +23,30 @@ class TrainerOptions:
     memory, not what is learnt. `timeout_s`: how long a rank waits for the others. `keep_pages`: see training/pages.py.
     """
 
-    accelerator: str = "cpu"
-    devices: int = 1
+    accelerator: Literal["cpu", "gpu"] = "cpu"
+    devices: Positive = 1
     precision: str = "auto"
-    accumulate: int = 1
-    checkpoint_every: int = 1
+    accumulate: Positive = 1
+    checkpoint_every: Positive = 1
     compile: bool = False
     activation_checkpointing: bool = False
-    timeout_s: int = 600
+    timeout_s: Positive = 600
     keep_pages: bool = True
 
     def __post_init__(self) -> None:
-        if self.accelerator not in ("cpu", "gpu"):
-            raise ConfigError("trainer.accelerator", f"{self.accelerator!r} found → cpu or gpu expected", "Correct it")
-        for name in ("devices", "accumulate", "checkpoint_every", "timeout_s"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"trainer.{name}", f"{getattr(self, name)} found → 1 or more expected", "Raise it")
-        if self.accelerator == "gpu" and torch.cuda.device_count() < self.devices:
-            raise EnvironmentFault(
-                "trainer=gpu", f"{torch.cuda.device_count()} GPUs found → {self.devices} expected", "Use trainer=cpu"
-            )
+        if self.accelerator == "gpu":
+            import torch
+
+            if torch.cuda.device_count() < self.devices:
+                raise EnvironmentFault(
+                    "trainer=gpu", f"{torch.cuda.device_count()} GPUs found → {self.devices} expected",
+                    "Use trainer=cpu",
+                )  # fmt: skip
 
     def resolved_precision(self) -> Any:
         """A precision Lightning knows."""
+        import torch
+
         if self.precision != "auto":
             return self.precision
         if self.accelerator == "gpu":
@@ -50,6 +55,8 @@ class TrainerOptions:
 
     def autocast(self) -> torch.autocast:
         """The same precision for inference."""
+        import torch
+
         mixed = self.resolved_precision() in ("bf16-mixed", "16-mixed")
         kind = torch.float16 if self.resolved_precision() == "16-mixed" else torch.bfloat16
         return torch.autocast("cuda" if self.accelerator == "gpu" else "cpu", kind, enabled=mixed)
@@ -64,4 +71,6 @@ class TrainerOptions:
 
     def device(self) -> torch.device:
         """Where inference runs."""
+        import torch
+
         return torch.device("cuda" if self.accelerator == "gpu" else "cpu")

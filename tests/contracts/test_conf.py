@@ -9,9 +9,9 @@ from hydra.utils import get_object
 from omegaconf import OmegaConf
 
 from glioma_os.__main__ import config_folder
+from glioma_os.config.component import Component, plain
+from glioma_os.config.registry import check_targets
 from glioma_os.errors import ConfigError, EnvironmentFault
-from glioma_os.stages.build import build, plain
-from glioma_os.stages.registry import check_targets
 
 CONF = config_folder()
 GROUPS = sorted(p.name for p in CONF.iterdir() if p.is_dir())
@@ -23,6 +23,10 @@ WITH = {("features", "csv"): ["features.path=x.csv"], ("cohort", "brats_table"):
 def configuration(*overrides):
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose("config", overrides=list(overrides))
+
+
+def build(node, key, **extra):
+    return Component.read(node, key).build(**extra)
 
 
 def targets(node):

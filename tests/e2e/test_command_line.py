@@ -97,7 +97,7 @@ def test_a_bad_case_is_found_by_verify_and_stops_prepare_with_nothing_half_writt
     fault(folder / NAME / f"{NAME}_t2.nii.gz", four_images(), affine)
     done = verify(folder)
     assert done.returncode == 3 and "1 errors" in done.stderr and NAME in done.stderr
-    done = run(folder.parent, "stage=prepare", "cohort=brats", f"cohort.root={folder}", "pretraining.from=none")
+    done = run(folder.parent, "stage=prepare", "cohort=brats", f"cohort.root={folder}", "pretraining.source=none")
     last = done.stderr.strip().splitlines()[-1]
     assert (done.returncode == 3 and last.startswith("DataError") and "found" in last) or "ended early" in last, last
     assert not list((folder.parent / "store").rglob("*.safetensors"))

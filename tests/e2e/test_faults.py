@@ -13,7 +13,7 @@ import pytest
 
 FIT = [
     "stage=segment", "experiment=demo", "settings={}", "synthetic.patients=8", "synthetic.spacing_mm=8",
-    "finetuning.from=none", "pretraining.schedule.epochs=10",
+    "finetuning.source=none", "pretraining.schedule.epochs=10",
 ]  # fmt: skip
 pytestmark = pytest.mark.slow
 

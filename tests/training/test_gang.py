@@ -16,7 +16,7 @@ from tests.offline_runs import read_runs
 
 TINY = [
     "stage=segment", "experiment=demo", "settings={}", "synthetic.patients=12", "synthetic.spacing_mm=8",
-    "finetuning.from=none", "network.init_filters=8", "pretraining.schedule.epochs=2", "trainer.precision=32-true",
+    "finetuning.source=none", "network.init_filters=8", "pretraining.schedule.epochs=2", "trainer.precision=32-true",
 ]  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def distance(one, other):
 CASES = {
     "pretrain": (),
     "checkpointed": ("trainer.activation_checkpointing=true",),
-    "gradual": ("finetuning.from=cohort", "transfer=gradual", "finetuning.schedule.epochs=4"),
+    "gradual": ("finetuning.source=cohort", "transfer=gradual", "finetuning.schedule.epochs=4"),
 }
 
 
@@ -102,7 +102,7 @@ def training_ranks(home):
     """Ranks whose first checkpoint is written, so that they are in the middle of the fit."""
     if not list(Path(home).glob("runs/pretrain/*/*/checkpoints/last.ckpt")):
         return None
-    ranks = [pid for pid in ranks_of(home) if "-m glioma_os.stages.training" in command_of(pid)]
+    ranks = [pid for pid in ranks_of(home) if "-m glioma_os.pipeline.rank" in command_of(pid)]
     return [pid for pid in ranks if "torch" not in command_of(pid) and "training.gang" not in command_of(pid)]
 
 

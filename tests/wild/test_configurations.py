@@ -8,11 +8,10 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from glioma_os.__main__ import _of_hydra, config_folder
+from glioma_os.config.guards import check_names, guard_configuration
 from glioma_os.errors import ConfigError
-from glioma_os.stages import publishing
-from glioma_os.stages.guards import check_names, guard_configuration
-from glioma_os.stages.publishing import UNPUBLISHED, publication_owed
-from glioma_os.stages.setting import Setting
+from glioma_os.pipeline.trackers import UNPUBLISHED
+from glioma_os.stages.assemble import heads_of, workspace_of
 from glioma_os.training.run import Run
 from tests.e2e.test_study import run
 
@@ -130,7 +129,8 @@ def test_what_paths_hold_does_not_reach_a_tracker(guarded, tmp_path):
              "logger.project=p${paths.brats2018}"]  # fmt: skip
     cfg = configuration("head=cox", *words)
     assert cfg.setting == f"q{SECRET}"
-    told = publishing._identity(Setting(cfg, cfg.setting), Run(tmp_path, "survival", "n", {}, 1))
+    workspace = workspace_of(cfg)
+    told = workspace.tracker._identity(workspace.title, Run(tmp_path, "survival", "n", {}, 1))
     assert SECRET not in repr(told) and told.name.startswith("q survival")
 
 
@@ -146,28 +146,28 @@ def test_a_publication_that_failed_is_made_up_for_once(tmp_path, monkeypatch):
 
     monkeypatch.setattr(wandb_runs, "publish", publish)
     cfg = configuration("logger=wandb", f"paths.root={tmp_path}")
-    setting = Setting(cfg, "s")
-    run = setting.run("survival", {})
+    workspace = workspace_of(cfg)
+    run, tracker = workspace.run("survival", {}, 1), workspace.tracker
     run.folder.mkdir(parents=True)
-    publishing._publish(setting, run, dict, fresh=True)
-    assert run.path(UNPUBLISHED).exists() and publication_owed(setting) and not made
+    tracker.publish(workspace.title, run, dict, fresh=True)
+    assert run.path(UNPUBLISHED).exists() and tracker.owes(workspace.runs) and not made
     broken.clear()
-    publishing._publish(setting, run, dict, fresh=False)
-    publishing._publish(setting, run, dict, fresh=False)
-    assert len(made) == 1 and not publication_owed(setting)
+    tracker.publish(workspace.title, run, dict, fresh=False)
+    tracker.publish(workspace.title, run, dict, fresh=False)
+    assert len(made) == 1 and not tracker.owes(workspace.runs)
 
 
 def test_a_preset_that_sets_options_of_heads_takes_any_choice_of_them():
     for head in ("cox", "mlp", "logistic"):
-        setting = Setting(configuration("experiment=upenn_radiomics", f"head={head}", "seed=1"), "s")
-        assert set(setting.heads) == {head}
+        cfg = configuration("experiment=upenn_radiomics", f"head={head}", "seed=1")
+        assert [component.build().name for component in heads_of(cfg)] == [head]
 
 
 def test_ranks_of_others_in_the_environment_change_no_file(tmp_path):
     ranks = {"RANK": "1", "LOCAL_RANK": "1", "SLURM_PROCID": "1", "WORLD_SIZE": "2"}
     words = ["stage=segment", "experiment=demo", "settings={}", "synthetic.patients=4", "synthetic.spacing_mm=8",
-             "network.init_filters=8", "network.blocks_down=[1,1,1]", "network.blocks_up=[1,1]", "finetuning.from=none",
-             "pretraining.schedule.epochs=1", "validation.folds=2"]  # fmt: skip
+             "network.init_filters=8", "network.blocks_down=[1,1,1]", "network.blocks_up=[1,1]",
+             "finetuning.source=none", "pretraining.schedule.epochs=1", "validation.folds=2"]  # fmt: skip
     before = {name: os.environ.get(name) for name in ranks}
     os.environ.update(ranks)
     try:

@@ -4,9 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
 
-from glioma_os.__main__ import config_folder
 from glioma_os.cohorts.besta import BestaCohort
 from glioma_os.cohorts.brats import BratsTableCohort
 from glioma_os.cohorts.outcomes import NO_SURVIVAL
@@ -15,7 +13,7 @@ from glioma_os.cohorts.ucsf import UcsfCohort
 from glioma_os.cohorts.upenn import UpennCohort
 from glioma_os.errors import ConfigError, DataError
 from glioma_os.records import Outcome
-from glioma_os.stages.setting import Setting
+from tests.pipeline.composed import Composed
 
 
 @pytest.fixture
@@ -89,9 +87,8 @@ def test_a_blank_outcome_is_none_and_the_case_is_kept_for_its_images_and_for_app
 
 def test_a_study_counts_who_has_no_outcome(table, tmp_path):
     table("event", ["1", "", "0", "NA"]).cases()
-    with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        setting = Setting(compose("config", ["cohort=table", f"cohort.table={tmp_path / 't.csv'}", "features=none"]))
-    kept, reasons = setting.survivors
+    study = Composed("cohort=table", f"cohort.table={tmp_path / 't.csv'}", "features=none")
+    kept, reasons = study.arm.eligible(study.workspace, study.cohort)
     assert len(kept) == 2 and reasons == {NO_SURVIVAL: 2}
 
 
@@ -100,9 +97,7 @@ def test_what_the_message_says_to_declare_is_what_a_command_line_takes(table, tm
         table("status", ["1", "0"]).cases()
     word = re.search(r"'(cohort\.event_values=.*?)'", caught.value.remedy)[1]
     words = ["cohort=table", f"cohort.table={tmp_path / 't.csv'}", "cohort.event_column=status", word]
-    with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        setting = Setting(compose("config", [*words, "cohort.time_unit=months"]))
-    assert died(setting.cohort()) == [True, False]
+    assert died(Composed(*words, "cohort.time_unit=months").cohort) == [True, False]
 
 
 def test_day_0_is_a_death_and_no_follow_up(table):

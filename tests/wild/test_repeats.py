@@ -4,16 +4,14 @@ import shutil
 
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
 
-from glioma_os.__main__ import config_folder
 from glioma_os.cohorts.brats import BratsCohort, BratsTableCohort
 from glioma_os.cohorts.overlap import SharedPatient, repeated_patients, shared_patients
 from glioma_os.cohorts.splits import make_folds
 from glioma_os.cohorts.table import TableCohort
 from glioma_os.errors import ConfigError, DataError
 from glioma_os.stages import audit, prepare, verify
-from glioma_os.stages.setting import Setting
+from tests.pipeline.composed import Composed
 
 
 def table(tmp_path, rows, header="patient_id,age,sex,os_days,event", **options):
@@ -109,24 +107,24 @@ def copied(tmp_path, write_case, four_images):
     return tmp_path
 
 
-def setting(root, *words):
-    with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        return Setting(compose("config", ["cohort=brats", f"cohort.root={root}", f"paths.root={root}/home", *words]))
+def study_of(root, *words):
+    return Composed("cohort=brats", f"cohort.root={root}", f"paths.root={root}/home", *words)
 
 
 def test_one_scan_under_two_patients_is_an_error_of_verify(copied):
-    found = [finding for finding in verify.findings(setting(copied)) if "of case" in finding.problem]
+    found = [finding for finding in verify.findings(study_of(copied).cohort) if "of case" in finding.problem]
     assert [(f.case_id, f.level) for f in found] == [("BraTS20_Training_001", "error")]
     assert "of case BraTS20_Training_003" in found[0].problem and "one patient id" in found[0].remedy
 
 
 def test_one_scan_under_two_patients_is_not_prepared(copied):
     with pytest.raises(DataError, match="BraTS20_Training_001.*of case BraTS20_Training_003"):
-        prepare.main(setting(copied).cfg)
+        prepare.main(study_of(copied).cfg)
 
 
 def test_and_a_finding_of_the_audit_without_its_voxels(copied):
-    run = audit.audit(setting(copied, "features=none"))
+    study = study_of(copied, "features=none")
+    run = audit.audit_of(study.cfg, study.workspace).run(study.workspace)
     assert run.read_json("audit.json")["compared"]["itself"]["evidence"] == {"file": 1}
     assert "BraTS20_Training_003,file" in run.path("shared.csv").read_text()
 

@@ -5,28 +5,28 @@ from hydra import compose, initialize_config_dir
 
 from glioma_os.__main__ import config_folder
 from glioma_os.errors import ConfigError
-from glioma_os.stages.checks import check_values
+from glioma_os.stages.assemble import check_options
 from glioma_os.sweeps.jobs import Pool
 from tests.e2e.test_study import run
 
 WRONG = [
-    ("validation.repeats", "abc", "auto or a whole number"), ("validation.repeats", "1.5", "auto or a whole number"),
-    ("validation.repeats", "0", "auto or a whole number"), ("validation.repeats", "true", "auto or a whole number"),
-    ("validation.repeats", "null", "auto or a whole number"),
+    ("validation.repeats", "abc", "or 'auto'"), ("validation.repeats", "1.5", "or 'auto'"),
+    ("validation.repeats", "0", "or 'auto'"), ("validation.repeats", "true", "or 'auto'"),
+    ("validation.repeats", "null", "or 'auto'"),
     ("cohort.id_column", "5", "text"), ("cohort.id_column", "null", "text"), ("cohort.table", "5", "text"),
     ("cohort.table", "[a]", "text"), ("cohort.event_column", "1.5", "text"), ("cohort.name", "null", "text"),
-    ("cohort.alias_columns", "[5]", "text"), ("paths.runs", "null", "folder"), ("paths.root", "5", "folder"),
-    ("paths.store", "", "folder"), ("name", "null", "name"), ("name", "", "name"), ("setting", "null", "name"),
-    ("setting", "", "name"), ("seed", "99999999999999999999", "4294967295"), ("seed", "4294967296", "4294967295"),
-    ("seed", "-1", "0 or more"), ("seed", "true", "0 or more"), ("trainer.devices", "-1", "1 or more"),
-    ("trainer.devices", "0", "1 or more"), ("trainer.devices", "two", "1 or more"),
+    ("cohort.alias_columns", "[5]", "text"), ("paths.runs", "null", "text"), ("paths.root", "5", "text"),
+    ("paths.store", "", "text"), ("name", "null", "text"), ("name", "", "text"), ("setting", "null", "text"),
+    ("setting", "", "text"), ("seed", "99999999999999999999", "4294967295"), ("seed", "4294967296", "4294967295"),
+    ("seed", "-1", "0 or more"), ("seed", "true", "a whole number"), ("trainer.devices", "-1", "1 or more"),
+    ("trainer.devices", "0", "1 or more"), ("trainer.devices", "two", "a whole number"),
     ("synthetic.seed", "-1", "0 or more"),
 ]  # fmt: skip
 
 
 def values_of(*words):
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        check_values(compose("config", ["cohort=table", "cohort.table=t.csv", *words]))
+        check_options(compose("config", ["cohort=table", "cohort.table=t.csv", *words]))
 
 
 @pytest.mark.parametrize(("key", "value", "expected"), WRONG)

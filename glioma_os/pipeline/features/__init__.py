@@ -1,0 +1,1 @@
+"""What of the images reaches the heads: one file a feature source."""
