@@ -2,8 +2,8 @@
 
 FIT = 9  # weights and curves
 LATENTS = 9
-SURVIVAL = 12  # predictions and scores
-VALIDATE = 11  # predictions and scores in another cohort
+SURVIVAL = 13  # predictions and scores
+VALIDATE = 12  # predictions and scores in another cohort
 LEAVE_ONE_OUT = 1  # summary over cohorts
 APPLY = 1  # predictions of a stored pipeline
 AUDIT = 4  # findings

@@ -72,6 +72,15 @@ def test_a_real_signal_beats_every_null_run_and_noise_features_know_nothing():
         null_scores(lambda k: real, range(2), "else", None)
 
 
+def test_permuted_labels_keep_time_and_event_of_a_patient_together():
+    rows, _ = cohort(60, seed=2)
+    assert 0 < rows.event.sum() < 60 and len(set(rows.time)) > 30
+    for seed in range(3):
+        other = permuted(rows, seed)
+        assert sorted(zip(other.time, other.event, strict=True)) == sorted(zip(rows.time, rows.event, strict=True))
+        assert not np.array_equal(other.time, rows.time) and np.array_equal(other.clinical, rows.clinical, True)
+
+
 def test_shuffled_features_lose_what_they_know_and_keep_what_they_are():
     rows, values = cohort(60, seed=2)
     features = table(rows, values)
