@@ -26,7 +26,7 @@ from glioma_os.fusion.trees import Trees
 from glioma_os.survival.curves import Baseline, CurveCalibration, KaplanMeier
 from glioma_os.survival.endpoints import Endpoint
 from glioma_os.survival.parametric import DiscreteHazard, Weibull
-from glioma_os.volumes.atomic import PRIVATE, atomic_write
+from glioma_os.volumes.atomic import PRIVATE, atomic_write, sha256_json
 
 ARRAYS, STRUCTURE = "pipeline.safetensors", "pipeline.json"
 HEADS = "glioma_os.head"  # entry points of installed packages
@@ -112,7 +112,7 @@ def load_pipeline(folder: str | Path) -> tuple[pipeline.Pipeline, dict[str, Any]
 def _digest(told: dict[str, Any]) -> str:
     """sha256 of everything else that the JSON file says."""
     others = {name: value for name, value in told.items() if name != "own_sha256"}
-    return hashlib.sha256(json.dumps(others, sort_keys=True).encode()).hexdigest()
+    return sha256_json(others)
 
 
 def _plain(value: Any, arrays: dict[str, np.ndarray], seen: dict[int, int]) -> Any:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from glioma_os.cohorts.splits import share_of_patients
 from glioma_os.errors import ConfigError
 from glioma_os.stages import recipes
 from glioma_os.stages.build import build, plain
@@ -14,7 +15,7 @@ from glioma_os.stages.segmenter import Segmenter
 from glioma_os.stages.setting import Setting
 from glioma_os.stages.training import FitPlan, train
 from glioma_os.training.progress import say
-from glioma_os.training.run import WEIGHTS, Run, digest
+from glioma_os.training.run import WEIGHTS, Run
 
 
 def pretrain(setting: Setting) -> Segmenter | None:
@@ -70,11 +71,7 @@ def finetune(
 
     Of `train`, `finetuning.fraction` is used: smaller fractions are parts of larger ones, whatever the fold.
     """
-    fraction = float(setting.cfg.finetuning.fraction)
-    if not 0 < fraction <= 1:
-        raise ConfigError("finetuning.fraction", f"{fraction} found → above 0, at most 1", "Correct it")
-    ranked = sorted(train, key=lambda patient: digest([int(setting.cfg.seed), patient]))
-    used = tuple(sorted(ranked[: max(1, round(fraction * len(ranked)))]))
+    used = share_of_patients(train, float(setting.cfg.finetuning.fraction), int(setting.cfg.seed))
     plan = FitPlan("finetune", "finetuning", cohort, setting.channels, used, tuple(held), title)
     return Segmenter(_fit(setting, plan, parent), setting.channels, setting.channels)
 

@@ -77,8 +77,8 @@ def class_weights(time: Array, event: Array, cuts: Array, sample: Array) -> Arra
 
     The probability is G(t−), the Kaplan–Meier estimate of censoring among the rows `sample` (indices) just before that
     day (Robins & Rotnitzky 1992): at equal times deaths precede censorings, and one censored on the day of the last cut
-    has reached it. Weighted shares of the classes are then the Kaplan–Meier estimate's, ties or not. Where a row lies beyond the follow-up of
-    `sample`, the lowest positive estimate counts.
+    has reached it. Weighted shares of the classes are then the Kaplan–Meier estimate's, ties or not. Where a row lies
+    beyond the follow-up of `sample`, the lowest positive estimate counts.
     """
     time, event = np.asarray(time, float), np.asarray(event, bool)
     curves = censoring_kaplan_meier(time[sample], event[sample], np.ones((1, len(sample))))
