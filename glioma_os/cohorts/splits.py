@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from glioma_os.errors import ConfigError
+from glioma_os.records import Array
 from glioma_os.volumes.atomic import sha256_json
 
 
@@ -54,6 +55,14 @@ def share_of_patients(patients: Sequence[str], fraction: float, seed: int) -> tu
     return tuple(sorted(ranked[: max(1, round(fraction * len(ranked)))]))
 
 
+def stratified_folds(strata: Array, n_folds: int, rng: np.random.Generator) -> Array:
+    """Fold number (n,) of each of n patients: in random order, stratum by stratum, dealt to the folds in turn."""
+    shuffled = rng.permutation(len(strata))
+    fold = np.empty(len(strata), int)
+    fold[shuffled[np.argsort(strata[shuffled], kind="stable")]] = np.arange(len(strata)) % n_folds
+    return fold
+
+
 def make_folds(patients: Sequence[str], strata: Sequence[int], folds: int, repeats: int, seed: int) -> Folds:
     """Deals each stratum out evenly. A patient with several rows has the stratum of the first, and one fold.
 
@@ -71,7 +80,6 @@ def make_folds(patients: Sequence[str], strata: Sequence[int], folds: int, repea
     order = np.array([of_patient[name] for name in names])
     out = []
     for repeat in range(repeats):
-        shuffled = np.random.default_rng([seed, repeat]).permutation(len(names))
-        dealt = shuffled[np.argsort(order[shuffled], kind="stable")]
-        out.append({names[place]: int(rank % folds) for rank, place in enumerate(dealt)})
+        of_name = stratified_folds(order, folds, np.random.default_rng([seed, repeat]))
+        out.append({name: int(fold) for name, fold in zip(names, of_name, strict=True)})
     return Folds(tuple(out), folds)

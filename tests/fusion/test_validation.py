@@ -11,11 +11,11 @@ from glioma_os.fusion.heads.mlp import MLP
 from glioma_os.fusion.preprocessing import Preparation
 from glioma_os.fusion.rows import clinical_variables
 from glioma_os.fusion.scores import point, samples_of, score
-from glioma_os.fusion.validation import external_validation, nested_validation
+from glioma_os.fusion.validation import nested_validation
 from glioma_os.survival.bootstrap import METRICS
 from glioma_os.survival.curves import kaplan_meier
 from glioma_os.survival.endpoints import Endpoint, classes
-from tests.fusion.doubles import cohort, folds_of, table
+from tests.fusion.doubles import cohort, external_validation, folds_of, table
 
 BINARY, OS = Endpoint("binary", cuts_days=(300,)), Endpoint("os", kind="time")
 LOGISTIC = Logistic()

@@ -118,7 +118,7 @@ class Head(ABC):
     (it is stored with the results); `kinds` the endpoints it serves."""
 
     name: ClassVar[str]
-    title: ClassVar[str]
+    title: ClassVar[str] = ""  # without one, `name` is shown
     kinds: ClassVar[frozenset[str]]
 
     @abstractmethod
