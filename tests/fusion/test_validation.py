@@ -271,17 +271,6 @@ def test_patients_are_drawn_whole():
     assert line.n == 30
 
 
-def test_permuted_labels_give_chance():
-    rows, values = cohort(120, seed=8)
-    aucs = []
-    for seed in range(4):
-        order = np.random.default_rng(seed).permutation(120)
-        shuffled = replace(rows, time=rows.time[order], event=rows.event[order])
-        result = validate(shuffled, values, folds=folds_of(shuffled, repeats=2))
-        aucs += [s.value for s in score(result, BINARY, 20) if s.metric == "auc" and s.block == "fused"]
-    assert 0.38 < np.mean(aucs) < 0.6
-
-
 def test_strict_refuses_an_encoder_that_knew_test_patients(easy):
     rows, values = easy
     knowing = table(rows, values, encoder_patients=list(rows.patient_ids))
