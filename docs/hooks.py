@@ -12,7 +12,20 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 COPIES = {"changelog.md": "CHANGELOG.md", "contributing.md": "CONTRIBUTING.md"}
-GROUPS_OF_OPTIONS = ("cohort", "data", "network", "transfer", "features", "head", "endpoint", "trainer", "logger", "schedule")
+GROUPS_OF_OPTIONS = (
+    "cohort", "data", "network", "transfer", "features", "head", "endpoint", "trainer", "logger", "schedule",
+)  # fmt: skip
+    "cohort",
+    "data",
+    "network",
+    "transfer",
+    "features",
+    "head",
+    "endpoint",
+    "trainer",
+    "logger",
+    "schedule",
+)
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from glioma_os.errors import ConfigError, IntegrityError
+from glioma_os.errors import ConfigError
+from glioma_os.records import Array
+from glioma_os.volumes.atomic import sha256_json
 
 
 @dataclass(frozen=True)
@@ -33,23 +33,34 @@ class Folds:
         return sorted(patient for patient, own in self.assignments[repeat].items() if own == fold)
 
     def to_json(self) -> dict[str, object]:
-        """A plain form that `from_json` takes back."""
+        """A plain form, as runs keep it in folds.json."""
         return {"n_folds": self.n_folds, "assignments": [dict(sorted(a.items())) for a in self.assignments],
                 "digest": self.digest}  # fmt: skip
-
-    @classmethod
-    def from_json(cls, value: dict) -> Folds:
-        """The folds of `to_json`; one that was edited is an IntegrityError."""
-        folds = cls(tuple(value["assignments"]), int(value["n_folds"]))
-        if folds.digest != value["digest"]:
-            raise IntegrityError("folds", "edited since they were made", "Restore the file; folds are never redrawn")
-        return folds
 
     @property
     def digest(self) -> str:
         """Hex sha256 of the assignments."""
         plain = [self.n_folds, *[sorted(a.items()) for a in self.assignments]]
-        return hashlib.sha256(json.dumps(plain).encode()).hexdigest()
+        return sha256_json(plain)
+
+
+def share_of_patients(patients: Sequence[str], fraction: float, seed: int) -> tuple[str, ...]:
+    """That fraction (0 to 1) of the patients, at least one, sorted; a smaller share is part of a larger one.
+
+    Each patient's rank follows from (seed, id) alone: whom a share holds does not depend on the fold asked about.
+    """
+    if not 0 < fraction <= 1:
+        raise ConfigError("finetuning.fraction", f"{fraction} found → above 0, at most 1", "Correct the value")
+    ranked = sorted(patients, key=lambda patient: sha256_json([seed, patient]))
+    return tuple(sorted(ranked[: max(1, round(fraction * len(ranked)))]))
+
+
+def stratified_folds(strata: Array, n_folds: int, rng: np.random.Generator) -> Array:
+    """Fold number (n,) of each of n patients: in random order, stratum by stratum, dealt to the folds in turn."""
+    shuffled = rng.permutation(len(strata))
+    fold = np.empty(len(strata), int)
+    fold[shuffled[np.argsort(strata[shuffled], kind="stable")]] = np.arange(len(strata)) % n_folds
+    return fold
 
 
 def make_folds(patients: Sequence[str], strata: Sequence[int], folds: int, repeats: int, seed: int) -> Folds:
@@ -69,7 +80,6 @@ def make_folds(patients: Sequence[str], strata: Sequence[int], folds: int, repea
     order = np.array([of_patient[name] for name in names])
     out = []
     for repeat in range(repeats):
-        shuffled = np.random.default_rng([seed, repeat]).permutation(len(names))
-        dealt = shuffled[np.argsort(order[shuffled], kind="stable")]
-        out.append({names[place]: int(rank % folds) for rank, place in enumerate(dealt)})
+        of_name = stratified_folds(order, folds, np.random.default_rng([seed, repeat]))
+        out.append({name: int(fold) for name, fold in zip(names, of_name, strict=True)})
     return Folds(tuple(out), folds)

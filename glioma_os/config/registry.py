@@ -2,7 +2,8 @@
 
 A package of a user's own adds to it by an entry point, which takes an installation and cannot be done by a
 configuration: in its pyproject.toml `[project.entry-points."glioma_os.head"]` `ridge = "my_package.heads:Ridge"`, and
-then `_target_: my_package.heads.Ridge` under `head`.
+then `_target_: my_package.heads.Ridge` under `head`, in a yaml of its own in a folder `head/` that the command line
+names: `--config-dir FOLDER head=ridge`.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ STAGES = (
     "validate", "verify",
 )  # fmt: skip
 HEADS = (
-    "cox.Cox", "discrete_hazard.Discrete", "elastic_net.ElasticNet", "logistic.Logistic", "mlp.MLP",
-    "random_forest.RandomForest", "survival_forest.SurvivalForest", "weibull.WeibullAFT", "xgboost.XGBoost",
+    "cox.Cox", "discrete_hazard.DiscreteHazard", "elastic_net.ElasticNet", "extra_trees.ExtraTrees",
+    "logistic.Logistic", "mlp.MLP", "random_forest.RandomForest", "survival_forest.SurvivalForest",
+    "weibull.WeibullAFT", "xgboost.XGBoost",
 )  # fmt: skip
 REGISTRY: dict[str, tuple[str, ...]] = {
     "stage": tuple(f"glioma_os.stages.{name}.main" for name in STAGES),

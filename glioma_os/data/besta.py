@@ -1,4 +1,4 @@
-"""The hospital side of the study: two sequences, often no masks, so mostly there to be predicted."""
+"""A hospital's scans for training: two sequences; masks are optional, and what has none is left out of the training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ TWO_SEQUENCES = (Modality.T1C, Modality.FLAIR)
 
 
 class BestaDataModule(SegmentationDataModule):
-    """A hospital table's cases; `channels` defaults to T1c and FLAIR."""
+    """A hospital table's cases. `channels` defaults to T1c and FLAIR.
+
+    Only cases with a mask give training volumes; where no training patient has one, that is a DataError.
+    """
 
     def __init__(self, cohort: Cohort, store: VolumeStore, channels: Any = TWO_SEQUENCES, **options: Any) -> None:
         super().__init__(cohort, store, channels, **options)

@@ -122,25 +122,6 @@ class PatchLoader:
         return SegmentationBatch(torch.from_numpy(image), torch.from_numpy(regions), names)
 
 
-class VolumeDataset(Dataset):
-    """Whole brain boxes, unlabelled ones included; sizes differ, so the batch size is one."""
-
-    def __init__(self, volumes: Sequence[StoredVolume], channels: tuple[str, ...]) -> None:
-        self.volumes, self.channels = volumes, channels
-
-    def __len__(self) -> int:
-        return len(self.volumes)
-
-    def __getitem__(self, place: int) -> SegmentationBatch:
-        volume = self.volumes[place]
-        image = torch.from_numpy(volume.window((0, 0, 0), volume.shape, self.channels))
-        if volume.region_bits is None:
-            regions = torch.zeros((0, *volume.shape), dtype=torch.uint8)
-        else:
-            regions = torch.from_numpy(volume.regions((0, 0, 0), volume.shape))
-        return SegmentationBatch(image, regions, volume.case_id)
-
-
 class EpochSampler(Sampler[int]):
     """The permutation of (seed, epoch): a resumed run goes on with the order it would have had.
 

@@ -1,4 +1,4 @@
-"""What the BraTS and the hospital DataModules share: stored volumes of named patients, as patches and as wholes."""
+"""What the BraTS and the hospital DataModules share: stored volumes of named patients, as training patches."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from torch.utils.data import DataLoader
 
 from glioma_os.cohorts.cohort import Cohort
 from glioma_os.data.augmentation import Augmentation
-from glioma_os.data.patches import LEAST, EpochSampler, PatchDataset, PatchLoader, VolumeDataset, whole_patch
+from glioma_os.data.patches import LEAST, EpochSampler, PatchDataset, PatchLoader, whole_patch
 from glioma_os.data.prepared import PreparedCohort
 from glioma_os.errors import ConfigError, DataError
 from glioma_os.records import Modality, SegmentationBatch
 from glioma_os.volumes.prepare import Recipe
-from glioma_os.volumes.store import VolumeStore
+from glioma_os.volumes.store import StoredVolume, VolumeStore
 
 
 class SegmentationDataModule(pl.LightningDataModule):
-    """Cases of a cohort, prepared once into the store; `train_patients` are fitted on, `test_patients` held out.
+    """Cases of a cohort, prepared once into the store; `train_patients` are fitted on, `test_patients`
+    are the ones it must not meet.
 
     `channels`: the modalities, in the network's order. `patch`: (D, H, W) multiples of `divisor`, or None for the
-    whole brain box (of the largest case if `batch_size` is above 1). Patients not named are only predicted.
+    whole brain box (of the largest case if `batch_size` is above 1).
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class SegmentationDataModule(pl.LightningDataModule):
         self.train_patients, self.test_patients = frozenset(train_patients), frozenset(test_patients)
         shared = self.train_patients & self.test_patients
         if shared:
-            raise DataError("patients", f"{len(shared)} both trained and tested on found → none", "Mend the split")
+            raise DataError("patients", f"{len(shared)} both trained and tested on found → none", "Split by patient")
         self.prepared = PreparedCohort(cohort, store, Recipe(self.channels, cohort.label_coding, spacing_mm))
         self.patch, self.batch_size, self.workers, self.divisor = patch, batch_size, workers, divisor
         self.augmentation, self.seed = augmentation or Augmentation(), seed
@@ -55,7 +56,7 @@ class SegmentationDataModule(pl.LightningDataModule):
     def train_dataloader(self) -> PatchLoader | DataLoader:
         """Patches of this epoch: order, place and augmentation follow from (seed, epoch), so it resumes exactly."""
         epoch = self.trainer.current_epoch if self.trainer else 0
-        volumes = self.prepared.labelled(self.train_patients)
+        volumes = self.training_volumes()
         patch = None
         if self.patch is not None:
             d, h, w = self.patch
@@ -71,13 +72,9 @@ class SegmentationDataModule(pl.LightningDataModule):
             return DataLoader(dataset, self.batch_size, sampler=sampler, num_workers=self.workers, drop_last=drop_last)
         return PatchLoader(dataset, sampler, self.batch_size, drop_last)
 
-    def test_dataloader(self) -> DataLoader:
-        """Held-out patients, whole."""
-        return DataLoader(VolumeDataset(self.prepared.labelled(self.test_patients), self.channels), 1)
-
-    def predict_dataloader(self) -> DataLoader:
-        """Every patient of the cohort, whole, labelled or not."""
-        return DataLoader(VolumeDataset(self.prepared.volumes(), self.channels), 1)
+    def training_volumes(self) -> list[StoredVolume]:
+        """The stored volumes with masks of the training patients; none at all is a DataError."""
+        return self.prepared.labelled(self.train_patients)
 
     def transfer_batch_to_device(self, batch: SegmentationBatch, device: torch.device, index: int) -> SegmentationBatch:
         """Moves the tensors; names stay."""

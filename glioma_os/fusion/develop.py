@@ -74,7 +74,7 @@ def _fit(planner: Planner, head: Head, blocks: Sequence[Block]) -> list[list[Hea
         own = choice[k, block]
         inputs = _inputs(planner, splits[k], block, own)
         curves = _calibration(planner, splits[k], own.risk)
-        rows[k].append(HeadRow(head.name, block, own.candidate, inputs, model, own.risk, curves, own.score))
+        rows[k].append(HeadRow(head.name, block, own.candidate, inputs, model, own.risk, curves, own.score, head.title))
     return rows
 
 
@@ -95,8 +95,9 @@ def _age_row(planner: Planner, split: Split, row: HeadRow) -> AgeRow:
     known = np.where(np.isnan(age), median, age)
     calibration = _calibration(planner, split, known)
     return AgeRow(
-        row.head, row.block, row.candidate, row.inputs, row.model, known, calibration, row.inner_score, median
-    )
+        row.head, row.block, row.candidate, row.inputs, row.model, known, calibration, row.inner_score, row.title,
+        median,
+    )  # fmt: skip
 
 
 def _majority(planner: Planner, split: Split) -> MajorityRow:

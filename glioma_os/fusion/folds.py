@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from glioma_os.cohorts.splits import stratified_folds
 from glioma_os.config.options import LeakPolicy
 from glioma_os.errors import ConfigError, DataError, IntegrityError
 from glioma_os.fusion.rows import Rows
@@ -90,8 +91,4 @@ def grouped_folds(patient_ids: Sequence[str], strata: Array, n_folds: int, seed:
     patients, first, place = np.unique(np.asarray(patient_ids), return_index=True, return_inverse=True)
     if len(patients) < n_folds:
         raise DataError("inner folds", f"{len(patients)} patients for {n_folds} folds", "Use fewer inner folds")
-    shuffled = np.random.default_rng(seed).permutation(len(patients))
-    dealt = shuffled[np.argsort(np.asarray(strata)[first][shuffled], kind="stable")]
-    fold = np.empty(len(patients), int)
-    fold[dealt] = np.arange(len(patients)) % n_folds
-    return fold[place]
+    return stratified_folds(np.asarray(strata)[first], n_folds, np.random.default_rng(seed))[place]

@@ -64,6 +64,7 @@ class FittedRow(ABC):
     """One configuration (a head on a block of inputs) after its fit."""
 
     head: str
+    title: str
     block: Block
     training_risk: Array
 
@@ -78,7 +79,8 @@ class FittedRow(ABC):
 
 @dataclass(frozen=True)
 class HeadRow(FittedRow):
-    """A head refitted on all training rows. `training_risk` (n,) from inner folds; `inner_score` of the choice.
+    """A head refitted on all training rows. `training_risk` (n,) from inner folds; `inner_score` of the choice;
+    `title` the head's display name.
 
     `calibration` gives curves from risks where the model has none of its own.
     """
@@ -91,6 +93,7 @@ class HeadRow(FittedRow):
     training_risk: Array
     calibration: CurveCalibration
     inner_score: float
+    title: str = ""
 
     def predict(self, rows: NewRows, horizons_days: Array) -> Prediction:
         """By the model, with its own curves or calibrated ones."""
@@ -125,6 +128,7 @@ class SelectedRow(FittedRow):
     block: Block
     chosen: HeadRow
     training_risk: Array
+    title: str = "selected by inner cross-validation"
 
     def predict(self, rows: NewRows, horizons_days: Array) -> Prediction:
         """The chosen row's."""
@@ -146,6 +150,7 @@ class EnsembleRow(FittedRow):
     weight: float
     training_risk: Array
     calibration: CurveCalibration
+    title: str = "ensemble"
 
     def predict(self, rows: NewRows, horizons_days: Array) -> Prediction:
         """Risks and probabilities are averaged alike; curves are calibrated on the ensemble's own training risk."""
@@ -173,6 +178,7 @@ class MajorityRow(FittedRow):
     shares: Array | None
     curve: KaplanMeier
     training_risk: Array
+    title: str = "majority class"
 
     def predict(self, rows: NewRows, horizons_days: Array) -> Prediction:
         """The same for every row."""

@@ -22,7 +22,8 @@ class Configuration:
 
     `chosen` is the candidate of each split, `settings_tried` how many there were, `columns` the most candidate input
     columns of any split, `patients_per_parameter` the training patients per column in the scarcest split (inf where
-    nothing is fitted), `feature_weights` the ensemble's weight of the features in each split, empty for other rows.
+    nothing is fitted), `feature_weights` the ensemble's weight of the features in each split, empty for other rows;
+    `title` the head's display name.
     """
 
     head: str
@@ -33,6 +34,7 @@ class Configuration:
     columns: int = 0
     patients_per_parameter: float = float("inf")
     feature_weights: tuple[float, ...] = ()
+    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def configurations_of(
             Configuration(
                 first.head, first.block.name, table, tuple(row.candidate for row in rows if isinstance(row, HeadRow)),
                 settings_tried.get((first.head, first.block.name), 1), max(columns), fewest,
-                tuple(row.weight for row in rows if isinstance(row, EnsembleRow) and row.without),
+                tuple(row.weight for row in rows if isinstance(row, EnsembleRow) and row.without), first.title,
             )
         )  # fmt: skip
     return tuple(found)

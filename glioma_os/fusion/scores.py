@@ -32,7 +32,7 @@ class Score:
 
     `delta_to_age` with its paired interval: this configuration minus age alone, on the same replicates and folds;
     `delta_to_reference` likewise minus `reference` ("head block"), the same head on the same clinical variables without
-    features (fusion.contrasts), NaN where there is none.
+    features (fusion.contrasts), NaN where there is none. `title`: the head's display name.
     """
 
     head: str
@@ -50,6 +50,12 @@ class Score:
     delta_to_reference: float = float("nan")
     reference_low: float = float("nan")
     reference_high: float = float("nan")
+    title: str = ""
+
+    @property
+    def display_name(self) -> str:
+        """The head's title; its name where a file of an earlier version has none."""
+        return self.title or self.head
 
 
 IntervalKind = Literal["percentile", "bca"]
@@ -117,6 +123,7 @@ def _of_metric(result: ValidationResult, name: str, weights: Array, replicates: 
     found = {}
     for configuration in result.configurations:
         found[configuration.head, configuration.block] = _averaged(result, name, configuration, weights)
+    titles = {configuration.head: configuration.title for configuration in result.configurations}
     age_key = (result.age.head, result.age.block)
     lines = []
     for key, (point, replicated) in found.items():
@@ -128,7 +135,12 @@ def _of_metric(result: ValidationResult, name: str, weights: Array, replicates: 
             for other in (age_key, reference)
         )
         low, high, dropped = _bounds(replicated, point, replicates)
-        lines.append(Score(*key, name, point, low, high, n, *to_age, dropped, " ".join(reference or ()), *to_reference))
+        lines.append(
+            Score(
+                *key, name, point, low, high, n, *to_age, dropped, " ".join(reference or ()), *to_reference,
+                title=titles[key[0]],
+            )
+        )  # fmt: skip
     return lines
 
 

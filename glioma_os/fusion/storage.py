@@ -8,6 +8,7 @@ import json
 import pkgutil
 from dataclasses import fields, is_dataclass
 from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,10 @@ from glioma_os.fusion.trees import Trees
 from glioma_os.survival.curves import Baseline, CurveCalibration, KaplanMeier
 from glioma_os.survival.endpoints import Endpoint
 from glioma_os.survival.parametric import DiscreteHazard, Weibull
-from glioma_os.volumes.atomic import PRIVATE, atomic_write
+from glioma_os.volumes.atomic import PRIVATE, atomic_write, sha256_json
 
 ARRAYS, STRUCTURE = "pipeline.safetensors", "pipeline.json"
+HEADS = "glioma_os.head"  # entry points of installed packages
 FORMAT = 2  # raise when older files can no longer be read
 PARTS: tuple[type, ...] = (
     pipeline.Pipeline, pipeline.HeadRow, pipeline.AgeRow, pipeline.SelectedRow, pipeline.EnsembleRow,
@@ -47,6 +49,26 @@ def _classes() -> dict[str, type]:
         waiting += kind.__subclasses__()
         found += [kind] if is_dataclass(kind) and kind.__module__.startswith(f"{heads.__name__}.") else []
     return {kind.__name__: kind for kind in found}
+
+
+def _added_class(name: str) -> type | None:
+    """A model of an installed package's head, named `module.Class`: it must stand in a module that an entry point of
+    the group `glioma_os.head` names, and nothing else is imported."""
+    module, _, attribute = name.rpartition(".")
+    if module not in {entry.module for entry in entry_points(group=HEADS)}:
+        return None
+    found = getattr(importlib.import_module(module), attribute, None)
+    if not (isinstance(found, type) and issubclass(found, Model) and is_dataclass(found)):
+        return None
+    return found if found.__module__ == module else None
+
+
+def _stored_name(kind: type) -> str | None:
+    """What a file calls that class; None for one that cannot be stored."""
+    if _classes().get(kind.__name__) is kind:
+        return kind.__name__
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    return name if issubclass(kind, Model) and _added_class(name) is kind else None
 
 
 def save_pipeline(fitted: pipeline.Pipeline, folder: Path, provenance: dict[str, Any]) -> None:
@@ -90,7 +112,7 @@ def load_pipeline(folder: str | Path) -> tuple[pipeline.Pipeline, dict[str, Any]
 def _digest(told: dict[str, Any]) -> str:
     """sha256 of everything else that the JSON file says."""
     others = {name: value for name, value in told.items() if name != "own_sha256"}
-    return hashlib.sha256(json.dumps(others, sort_keys=True).encode()).hexdigest()
+    return sha256_json(others)
 
 
 def _plain(value: Any, arrays: dict[str, np.ndarray], seen: dict[int, int]) -> Any:
@@ -105,15 +127,19 @@ def _plain(value: Any, arrays: dict[str, np.ndarray], seen: dict[int, int]) -> A
         return {"array": name}
     if isinstance(value, dict):
         return {"dict": [[_plain(k, arrays, seen), _plain(v, arrays, seen)] for k, v in value.items()]}
-    if type(value).__name__ in _classes():
+    name_of_class = _stored_name(type(value))
+    if name_of_class is not None:
         if id(value) in seen:
             return {"same": seen[id(value)]}
         number = seen[id(value)] = len(seen)
         parts = {name: _plain(part, arrays, seen) for name, part in _state(value).items()}
-        return {"class": type(value).__name__, "number": number, "state": parts}
+        return {"class": name_of_class, "number": number, "state": parts}
     if isinstance(value, tuple | list):
         return {type(value).__name__: [_plain(item, arrays, seen) for item in value]}
-    raise TypeError(f"{type(value).__name__} cannot be stored")
+    raise TypeError(
+        f"{type(value).__module__}.{type(value).__qualname__} cannot be stored: a model is a frozen dataclass of "
+        "arrays, numbers and text, in the module that its head's entry point names"
+    )
 
 
 def _state(value: Any) -> dict[str, Any]:
@@ -139,7 +165,9 @@ def _object(node: Any, arrays: dict[str, np.ndarray], made: dict[int, Any]) -> A
         return tuple(items) if "tuple" in node else items
     if "same" in node:
         return made[node["same"]]
-    kind = _classes()[node["class"]]
+    kind = _classes().get(node["class"]) or _added_class(node["class"])
+    if kind is None:
+        raise KeyError(f"class {node['class']} is not of this package, nor of an installed one's heads")
     state = {name: _object(part, arrays, made) for name, part in node["state"].items()}
     if is_dataclass(kind) or hasattr(kind, "_fields"):
         made[node["number"]] = kind(**state)

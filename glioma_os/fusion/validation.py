@@ -83,28 +83,6 @@ def apply_to(
     return _result(planner, [pipeline], heads, variables, horizons, None, "strict")
 
 
-def external_validation(
-    known: Rows,
-    others: Rows,
-    variables: tuple[str, ...],
-    features: FeatureTable | None,
-    heads: Sequence[Head],
-    endpoint: Endpoint,
-    inner_folds: int = 3,
-    how: Preparation = PREPARATION,
-    horizons_days: Sequence[float] = (),
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> ValidationResult:
-    """Everything learnt on `known`, settings by its inner folds; `others` are predicted once, without a refit.
-
-    `features` holds rows of both. No id may stand on both sides: leave out shared patients first.
-    """
-    known.and_others(others)
-    pipeline = develop_on(known, variables, features, heads, endpoint, inner_folds, how, seed, progress)
-    return apply_to(pipeline, others, features, heads, variables, how, horizons_days)
-
-
 def _predicting_split(rows: Rows, test: Array, endpoint: Endpoint, cuts: Array, table: FeatureTable | None) -> Split:
     """A split that predicts only: nothing to train on, and weights from the rows' own censoring."""
     of_rows = classes(rows.time, rows.event, cuts)

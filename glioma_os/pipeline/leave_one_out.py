@@ -11,7 +11,6 @@ import numpy as np
 from glioma_os import NOTICE
 from glioma_os.pipeline.step import Step
 from glioma_os.pipeline.workspace import Workspace
-from glioma_os.reporting.report import HEAD_NAMES
 from glioma_os.reporting.result_files import SCORES, read_scores
 from glioma_os.reporting.tables import lead_score
 from glioma_os.survival.meta import pooled_probability
@@ -44,5 +43,5 @@ def leading_and_age(run: Run) -> tuple[Any, Any]:
 def _summary(lines: Sequence[Any]) -> dict[str, Any]:
     values, low, high = (np.array([getattr(line, name) for line in lines]) for name in ("value", "low", "high"))
     found = pooled_probability(values, low, high)
-    rows = list(dict.fromkeys(f"{HEAD_NAMES.get(line.head, line.head)}, {line.block}" for line in lines))
+    rows = list(dict.fromkeys(f"{line.display_name}, {line.block}" for line in lines))
     return {"rows": rows, "cohorts": len(lines), "metric": lines[0].metric, **found._asdict()}

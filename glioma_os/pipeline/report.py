@@ -21,7 +21,7 @@ from glioma_os.reporting import figures
 from glioma_os.reporting.checklists import TRIPOD_AI, checklist_text, filled, known_facts, model_card
 from glioma_os.reporting.judgement import judgement, subgroup_rows
 from glioma_os.reporting.predictions import by_exposure, survival_figures
-from glioma_os.reporting.report import HEAD_NAMES, METRIC_NAMES, ComparisonRow, SettingPage, render, write_report
+from glioma_os.reporting.report import METRIC_NAMES, ComparisonRow, SettingPage, render, write_report
 from glioma_os.reporting.result_files import (
     INSTABILITY,
     PREDICTIONS,
@@ -80,8 +80,7 @@ def arm_page(workspace: Workspace, arm: Arm, run: Run) -> tuple[SettingPage, lis
     exposure = by_exposure(frame, best, summary["pretraining_patients"], arm.seed)
     primary = [s for s in scores if s.metric == metrics[0] and s.head != "majority"]
     lines = [
-        (f"{HEAD_NAMES.get(s.head, s.head)}, {names.of_block(s.block)}", s.value, s.low, s.high, s.block == "fused")
-        for s in primary
+        (f"{s.display_name}, {names.of_block(s.block)}", s.value, s.low, s.high, s.block == "fused") for s in primary
     ]
     flow = [("cases read", summary["cases_read"])]
     flow += [(f"left out: {reason}", count) for reason, count in summary["excluded"].items()]

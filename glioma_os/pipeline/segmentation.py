@@ -10,7 +10,7 @@ import numpy as np
 from glioma_os.cohorts.cohort import Cohort
 from glioma_os.cohorts.eligibility import labelled_patients
 from glioma_os.cohorts.exposure import Exposure, exposure
-from glioma_os.cohorts.splits import Folds
+from glioma_os.cohorts.splits import Folds, share_of_patients
 from glioma_os.config.component import Component
 from glioma_os.config.options import Finetuning, LeakPolicy, Pretraining
 from glioma_os.errors import ConfigError
@@ -18,7 +18,6 @@ from glioma_os.pipeline.fit import Finetune, Pretrain, Recipe, Training, import_
 from glioma_os.pipeline.segmenter import Segmenter
 from glioma_os.pipeline.workspace import Workspace
 from glioma_os.sweeps.jobs import REPORTS
-from glioma_os.training.run import digest
 
 ALL = "all patients"
 
@@ -95,8 +94,7 @@ class SegmentationPlan:
 
         Of `patients`, `finetuning.fraction` is used: smaller fractions are parts of larger ones, whatever the fold.
         """
-        ranked = sorted(patients, key=lambda patient: digest([self.seed, patient]))
-        used = tuple(sorted(ranked[: max(1, round(self.finetuning.fraction * len(ranked)))]))
+        used = share_of_patients(sorted(patients), self.finetuning.fraction, self.seed)
         step = Finetune.on(
             workspace, self.recipe, self.finetuning_fit, cohort, self.channels, (used, tuple(sorted(held))), self.seed,
             title, parent, self.transfer,

@@ -13,7 +13,7 @@ from glioma_os.records import Array
 from glioma_os.reporting import figures
 from glioma_os.reporting.estimates import ratio_text, recalibration_text, slope_text
 from glioma_os.reporting.judgement import horizon_of, of_configuration, rows_of
-from glioma_os.reporting.report import HEAD_NAMES, METRIC_NAMES
+from glioma_os.reporting.report import METRIC_NAMES
 from glioma_os.reporting.tables import InputNames, bracket
 from glioma_os.survival.bootstrap import METRICS, Sample, bootstrap_weights, interval
 from glioma_os.survival.calibration import recalibration, reliability
@@ -33,7 +33,7 @@ def survival_figures(
     own = of_configuration(frame, best.head, best.block)
     time_days, event, rank = (own[c].to_numpy(float) for c in ("time_days", "event", "rank"))
     event, high = event > 0.5, rank > 0.5
-    name = f"{HEAD_NAMES[best.head]}, {names.of_block(best.block)}"
+    name = f"{best.display_name}, {names.of_block(best.block)}"
     title = f"Survival by predicted risk\n{name}"
     out = {"km": figures.km_by_risk(time_days, event, high, _log_rank_p(time_days, event, high), title)}
     reference = of_configuration(frame, age[0], age[1])
@@ -67,7 +67,7 @@ def _roc(frame: pd.DataFrame, scores: list[Score], best: Score, age: list[str], 
         except DataError:  # folds of one class only: nothing to draw
             continue
         line = by_name[key]
-        label = f"{HEAD_NAMES[key[0]]}, {names.of_block(key[1])}"
+        label = f"{line.display_name}, {names.of_block(key[1])}"
         curves.append((label, *drawn, f"AUC {line.value:.2f} {bracket(line.low, line.high)}", colour))
     return figures.roc(curves, "ROC curve: short vs long survival\n")
 

@@ -18,12 +18,6 @@ METRIC_NAMES = {
     "spearman": "Spearman ρ", "td_auc": "Dynamic AUC", "ibs": "Integrated Brier", "brier": "Brier",
     "mse_days2": "MSE, days²", "median_se_days2": "Median SE, days²",
 }  # fmt: skip
-HEAD_NAMES = {
-    "majority": "majority class", "logistic": "logistic regression", "random_forest": "random forest",
-    "xgboost": "XGBoost", "mlp": "MLP", "cox": "Cox", "elastic_net": "Cox elastic net", "weibull": "Weibull AFT",
-    "discrete_hazard": "discrete hazard", "survival_forest": "survival forest",
-    "selected": "selected by inner cross-validation", "ensemble": "ensemble",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)

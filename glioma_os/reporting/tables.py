@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from glioma_os.fusion.contrasts import leading_row, verdict
 from glioma_os.fusion.scores import Score
 from glioma_os.reporting.published import MARASI_2025
-from glioma_os.reporting.report import HEAD_NAMES, METRIC_NAMES, ComparisonRow, ScoreRow
+from glioma_os.reporting.report import METRIC_NAMES, ComparisonRow, ScoreRow
 
 SHOWN_OF_CLASSES = ("auc", "f1_weighted", "accuracy", "balanced_accuracy", "c_index", "spearman")
 SHOWN_OF_TIMES = ("c_index", "c_uno", "td_auc", "ibs", "spearman")
@@ -84,7 +84,7 @@ def comparison_rows(name: str, scores: list[Score], age: list[str]) -> list[Comp
             continue
         rows.append(
             ComparisonRow(
-                name, METRIC_NAMES[metric], f"{published.value:.2f} ({HEAD_NAMES[published.head]})",
+                name, METRIC_NAMES[metric], f"{published.value:.2f} ({ours.display_name})",
                 f"{ours.value:.2f}",
                 bracket(ours.low, ours.high), f"{reference.value:.2f} {bracket(reference.low, reference.high)}",
                 " ".join(difference(ours, age)), ours.n,
@@ -106,7 +106,7 @@ def score_rows(
         table.setdefault((line.head, line.block), {})[line.metric] = line
     rows = [
         ScoreRow(
-            HEAD_NAMES.get(head, head), names.of_block(block),
+            found[metrics[0]].display_name, names.of_block(block),
             (*((f"{found[m].value:.2f}", bracket(found[m].low, found[m].high)) for m in metrics),
              difference(found[metrics[0]], age), *([contrast(found[metrics[0]])] if more else [])),
             (best.head, best.block) == (head, block),
@@ -195,7 +195,7 @@ def headline(best: Score, age: list[str], summary: dict[str, Any]) -> str:
     listed = f" ({names.variables})" if names.clinical != names.variables and best.block != "age" else ""
     text = (
         f"{METRIC_NAMES[best.metric]} {best.value:.2f} {bracket(best.low, best.high)}, n = {best.n}: "
-        f"{HEAD_NAMES.get(best.head, best.head)} on {names.of_block(best.block)}{listed}."
+        f"{best.display_name} on {names.of_block(best.block)}{listed}."
     )
     if [best.head, best.block] == age:
         return f"{text} No features were used."

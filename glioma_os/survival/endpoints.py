@@ -9,7 +9,7 @@ import numpy as np
 
 from glioma_os.errors import ConfigError, DataError
 from glioma_os.records import Array
-from glioma_os.survival.ipcw import followed
+from glioma_os.survival.ipcw import censoring_kaplan_meier
 
 
 @dataclass(frozen=True)
@@ -73,16 +73,17 @@ class Endpoint:
 
 
 def class_weights(time: Array, event: Array, cuts: Array, sample: Array) -> Array:
-    """1 / P(not yet censored when the class was settled) of each row, (n,): at death, or at the last cut survived.
+    """1 / P(not censored before the class was settled) of each row, (n,): at death, or at the last cut survived.
 
-    The probability is the Kaplan–Meier estimate of censoring among the rows `sample` (indices), at equal times deaths
-    preceding censorings (Robins & Rotnitzky 1992; ties as in scikit-survival). Where a row lies beyond the follow-up of
-    `sample`, the lowest positive estimate counts.
+    The probability is G(t−), the Kaplan–Meier estimate of censoring among the rows `sample` (indices) just before that
+    day (Robins & Rotnitzky 1992): at equal times deaths precede censorings, and one censored on the day of the last cut
+    has reached it. Weighted shares of the classes are then the Kaplan–Meier estimate's, ties or not. Where a row lies
+    beyond the follow-up of `sample`, the lowest positive estimate counts.
     """
     time, event = np.asarray(time, float), np.asarray(event, bool)
-    curves = followed(time[sample], event[sample], np.ones((1, len(sample))))
+    curves = censoring_kaplan_meier(time[sample], event[sample], np.ones((1, len(sample))))
     settled = np.where(event & (time < cuts[-1]), time, cuts[-1])
-    probability = curves.at(curves.uncensored, settled)[0]
+    probability = curves.just_before(curves.uncensored, settled)[0]
     positive = probability[probability > 0]
     return 1 / np.maximum(probability, positive.min() if len(positive) else 1.0)
 

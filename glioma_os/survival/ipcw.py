@@ -11,8 +11,8 @@ from glioma_os.survival.classification import ratio, strata_of
 from glioma_os.survival.concordance import weighted_concordance
 
 
-class Followed(NamedTuple):
-    """Kaplan–Meier estimates under each row of weights: `times` (T,), `uncensored` and `alive` (B, T)."""
+class CensoringKaplanMeier(NamedTuple):
+    """Kaplan–Meier estimates under each row of weights: `times` (T,), `uncensored` G and `alive` S (B, T)."""
 
     times: Array
     uncensored: Array
@@ -23,9 +23,14 @@ class Followed(NamedTuple):
         padded = np.hstack([np.ones((len(curve), 1)), curve])
         return padded[:, np.searchsorted(self.times, days, side="right")]
 
+    def just_before(self, curve: Array, days: Array) -> Array:
+        """Its limit from the left at some days, (B, days): what happens on that very day does not count yet."""
+        padded = np.hstack([np.ones((len(curve), 1)), curve])
+        return padded[:, np.searchsorted(self.times, days, side="left")]
 
-def followed(time: Array, event: Array, weights: Array) -> Followed:
-    """Who was still followed, and alive, at each distinct time. At equal times deaths precede censorings."""
+
+def censoring_kaplan_meier(time: Array, event: Array, weights: Array) -> CensoringKaplanMeier:
+    """Shares not yet censored, and alive, after each distinct time. At equal times deaths precede censorings."""
     times, place = np.unique(np.asarray(time, float), return_inverse=True)
     order = np.argsort(place, kind="stable")
     starts = np.searchsorted(place[order], np.arange(len(times)))
@@ -37,7 +42,7 @@ def followed(time: Array, event: Array, weights: Array) -> Followed:
         share = np.divide(lost, of, out=np.zeros_like(lost), where=of > 0)
         return np.cumprod(1 - share, axis=1)
 
-    return Followed(times, product(leaving - deaths, at_risk - deaths), product(deaths, at_risk))
+    return CensoringKaplanMeier(times, product(leaving - deaths, at_risk - deaths), product(deaths, at_risk))
 
 
 def _inverse(chance: Array) -> Array:
@@ -50,7 +55,7 @@ def uno_concordance(time: Array, event: Array, risk: Array, weights: Array, stra
 
     G comes from all rows; with `strata` (n,) only pairs within a stratum are compared.
     """
-    curves = followed(time, event, weights)
+    curves = censoring_kaplan_meier(time, event, weights)
     inverse = _inverse(curves.at(curves.uncensored, np.asarray(time, float)))
     return weighted_concordance(time, event, risk, weights, weights * inverse**2, strata)
 
@@ -63,7 +68,7 @@ def dynamic_auc(
     The weights of censoring come from all rows; with `strata` (n,) only pairs within a stratum are compared.
     """
     time, event, risk = np.asarray(time, float), np.asarray(event, bool), np.asarray(risk, float)
-    curves = followed(time, event, weights)
+    curves = censoring_kaplan_meier(time, event, weights)
     weighted = weights * _inverse(curves.at(curves.uncensored, time))
     found = []
     for day in horizons_days:
@@ -83,7 +88,7 @@ def mean_dynamic_auc(
     time: Array, event: Array, risk: Array, horizons_days: Array, weights: Array, strata: Array | None = None
 ) -> Array:
     """Its mean over the horizons (B,), each weighted by the deaths since the one before (Lambert & Chevret 2016)."""
-    curves = followed(time, event, weights)
+    curves = censoring_kaplan_meier(time, event, weights)
     alive = curves.at(curves.alive, horizons_days)
     died = -np.diff(np.hstack([np.ones((len(alive), 1)), alive]), axis=1)
     values = dynamic_auc(time, event, risk, horizons_days, weights, strata)
@@ -93,7 +98,7 @@ def mean_dynamic_auc(
 def brier_scores(time: Array, event: Array, curves: Array, horizons_days: Array, weights: Array) -> Array:
     """IPCW Brier score of S(t) `curves` (n, H) at each horizon (Graf 1999), (B, H); 0 is best, ¼ a coin."""
     time, event = np.asarray(time, float), np.asarray(event, bool)
-    censoring = followed(time, event, weights)
+    censoring = censoring_kaplan_meier(time, event, weights)
     own = weights * _inverse(censoring.at(censoring.uncensored, time))
     later = _inverse(censoring.at(censoring.uncensored, horizons_days))
     total = weights.sum(axis=1)

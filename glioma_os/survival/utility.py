@@ -36,13 +36,6 @@ def decision_curve(outcome: Array, probability: Array, thresholds: Array) -> Dec
     return DecisionCurve(thresholds, good - odds * harm, share - odds * (1 - share))
 
 
-def net_reclassification(outcome: Array, before: Array, after: Array, threshold: float) -> float:
-    """Net reclassification improvement at one threshold (Pencina 2008): asked for, not recommended."""
-    outcome = np.asarray(outcome, bool)
-    moved = (np.asarray(after) >= threshold).astype(float) - (np.asarray(before) >= threshold)
-    return float(moved[outcome].mean() - moved[~outcome].mean())
-
-
 def censored_decision_curve(
     time: Array, event: Array, risk: Array, thresholds: Array, horizon_days: float
 ) -> DecisionCurve:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import time
 from collections.abc import Iterable, Iterator
@@ -14,14 +13,14 @@ from typing import Any
 
 from glioma_os.errors import EnvironmentFault, IntegrityError
 from glioma_os.volumes import manifest
-from glioma_os.volumes.atomic import PRIVATE, atomic_write, sweep_drafts
+from glioma_os.volumes.atomic import PRIVATE, atomic_write, sha256_json, sweep_drafts
 
 DONE, WEIGHTS = "DONE", "weights.safetensors"
 
 
 def digest(value: Any) -> str:
     """12 hex digits of a JSON-able value's sha256, independent of key order."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:12]
+    return sha256_json(value)[:12]
 
 
 def check_finished(folder: Path, whole: bool, without: Iterable[str] = ()) -> dict[str, Any] | None:

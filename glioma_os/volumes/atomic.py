@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from glioma_os.errors import EnvironmentFault
 
@@ -80,6 +82,11 @@ def _remove(draft: Path) -> None:
     else:
         with contextlib.suppress(FileNotFoundError):
             draft.unlink()
+
+
+def sha256_json(value: Any) -> str:
+    """Hex sha256 of a JSON-able value, whatever the order of its keys; what JSON does not know counts as its text."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def sha256_file(path: Path) -> str:

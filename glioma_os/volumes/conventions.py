@@ -1,4 +1,4 @@
-"""One table of what sources call their sequences, how they order them, and what their label values mean."""
+"""One table of what sources call their sequences, and what their label values mean."""
 
 from __future__ import annotations
 
@@ -17,13 +17,6 @@ ALIASES: dict[Modality, tuple[str, ...]] = {
     Modality.FLAIR: ("flair", "t2f", "t2-flair"),
 }
 SEGMENTATION_ALIASES = ("seg", "segm", "label", "tumor_segmentation")
-
-# How a source that keeps its sequences in one file, or numbers them, orders them.
-CHANNEL_ORDERS: dict[str, tuple[Modality, ...]] = {
-    "bundle": (Modality.T1C, Modality.T1, Modality.T2, Modality.FLAIR),
-    "msd": (Modality.FLAIR, Modality.T1, Modality.T1C, Modality.T2),
-    "nnunet": (Modality.T1, Modality.T1C, Modality.T2, Modality.FLAIR),
-}
 
 
 def modality_of(word: str) -> Modality | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from functools import lru_cache
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from glioma_os.errors import IntegrityError
-from glioma_os.volumes.atomic import sha256_file
+from glioma_os.volumes.atomic import sha256_file, sha256_json
 
 FILES = "files"  # the manifest's key in the JSON file that holds it
 SEAL = "sha256"  # of everything else in that file
@@ -46,7 +45,7 @@ def sealed(content: dict[str, Any]) -> bytes:
 
 def _seal(content: dict[str, Any]) -> str:
     told = {name: value for name, value in content.items() if name != SEAL}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    return sha256_json(told)
 
 
 def read(path: Path) -> dict[str, Any] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,17 +12,13 @@ from safetensors.numpy import save
 from glioma_os.errors import IntegrityError
 from glioma_os.records import Array, Case, Modality, Volume
 from glioma_os.volumes import manifest
-from glioma_os.volumes.atomic import atomic_write, sha256_file
+from glioma_os.volumes.atomic import atomic_write, sha256_file, sha256_json
 from glioma_os.volumes.prepare import Prepared, Recipe, prepare_case
 from glioma_os.volumes.window import PLAIN, Look, region_masks, z_scores
 
 SUFFIX = ".safetensors"
 REMEDY = "Delete {path} and the .json beside it, and run stage=prepare again"
 DTYPES = {"I16": np.int16, "U8": np.uint8}
-
-
-def _digest(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _sources(case: Case, recipe: Recipe) -> list[Path]:
@@ -100,7 +95,7 @@ class VolumeStore:
     def sha256(self, path: Path) -> str:
         """Hex sha256 of a source file's bytes, read again only where its size or time changed."""
         status = path.stat()
-        memo = self.root / "sums" / _digest([str(path.resolve()), status.st_size, status.st_mtime_ns])
+        memo = self.root / "sums" / sha256_json([str(path.resolve()), status.st_size, status.st_mtime_ns])
         if memo.exists() and len(found := memo.read_text()) == 64:
             return found
         found = sha256_file(path)
@@ -110,7 +105,7 @@ class VolumeStore:
     def _note(self, case: Case, recipe: Recipe) -> Path:
         """Remembers the key of files of this name, size and time, so that a rerun need not read them."""
         stamps = [[str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns] for f in _sources(case, recipe)]
-        return self.root / "index" / _digest([recipe.key(), case.case_id, stamps])
+        return self.root / "index" / sha256_json([recipe.key(), case.case_id, stamps])
 
     def holds(self, case: Case, recipe: Recipe) -> bool:
         """Whether the case, as its files are now, is prepared."""
@@ -124,7 +119,7 @@ class VolumeStore:
         if self.holds(case, recipe):
             return note.read_text()
         sources = [sha256_file(f) for f in files]
-        key = _digest([recipe.key(), case.case_id, sources])
+        key = sha256_json([recipe.key(), case.case_id, sources])
         if not self._manifest(key).exists():
             self._write(key, case, recipe, prepare_case(case, recipe))
         if [sha256_file(f) for f in files] != sources:

@@ -81,8 +81,8 @@ def test_values_at_their_edge_pass(words):
     ("word", "where"),
     [
         ("head.mlp=4", "head.mlp"),
-        ("+head.mlp.dropout=1.5", "head.mlp.dropout"),
-        ("+head.mlp.hidden=0", "head.mlp.hidden"),
+        ("head.mlp.dropout=1.5", "head.mlp.dropout"),
+        ("head.mlp.hidden=0", "head.mlp.hidden"),
         ("+head.mlp.nonsense=1", "head.mlp.nonsense"),
     ],
 )

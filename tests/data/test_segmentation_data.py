@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -29,8 +31,7 @@ def test_batches_are_what_the_module_expects(brats):
     assert isinstance(batch, SegmentationBatch) and batch.image.dtype == torch.float32
     assert batch.image.shape[:2] == (1, 4) and batch.regions.shape[:2] == (1, 3)
     assert all(size % 8 == 0 for size in batch.image.shape[2:])
-    assert len(brats.train_dataloader()) == 8 and len(brats.test_dataloader()) == 4
-    assert len(brats.predict_dataloader()) == 12
+    assert len(brats.train_dataloader()) == 8
     tc, wt, et = batch.regions[0].bool()
     assert (et <= tc).all() and (tc <= wt).all() and wt.any()
 
@@ -50,13 +51,36 @@ def test_bad_options_are_config_errors(cohorts, store):
             BratsDataModule(cohorts["brats2020"], store, **options)
 
 
-def test_a_hospital_without_masks_is_predicted_but_not_trained_on(cohorts, store):
-    patients = [case.patient_id for case in cohorts["besta"].cases()]
-    data = BestaDataModule(cohorts["besta"], store, train_patients=patients)
-    batch = next(iter(data.predict_dataloader()))
-    assert batch.image.shape[1] == 2 and batch.regions.shape[1] == 0
-    with pytest.raises(DataError, match="no mask"):
-        data.train_dataloader()
+def some_masks(cohort):
+    """The cohort without the masks of its first three cases."""
+
+    class Some:
+        name, label_coding = cohort.name, cohort.label_coding
+
+        def cases(self):
+            own = cohort.cases()
+            return [replace(case, label=None) for case in own[:3]] + own[3:]
+
+    return Some()
+
+
+def test_a_hospital_trains_on_the_masks_it_has_and_brats_wants_all_of_them(cohorts, store):
+    patients = [case.patient_id for case in cohorts["brats2020"].cases()]
+    some = some_masks(cohorts["brats2020"])
+    assert len(BestaDataModule(some, store, train_patients=patients).train_dataloader()) == len(patients) - 3
+    batch = next(iter(BestaDataModule(some, store, train_patients=patients).train_dataloader()))
+    assert batch.image.shape[1] == 2  # T1c and FLAIR, where four are not asked for
+    with pytest.raises(DataError, match=f"no mask for 3 of {len(patients)} training patients.*data=besta"):
+        BratsDataModule(some, store, train_patients=patients).train_dataloader()
+    with pytest.raises(DataError, match="no mask for any"):
+        BestaDataModule(some, store, train_patients=patients[:3]).train_dataloader()
+
+
+def test_brats_masks_need_a_declared_coding(cohorts, store):
+    undeclared = some_masks(cohorts["besta"])
+    undeclared.label_coding = None
+    with pytest.raises(ConfigError, match="declares no label_coding"):
+        BratsDataModule(undeclared, store)
 
 
 def dataset(brats, epoch=0, seed=1, **augmentation):

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -14,10 +13,8 @@ from tests.e2e.test_study import run
 NAME = "BraTS20_Training_001"
 
 
-def test_help_is_instant_and_imports_nothing_heavy(tmp_path):
-    start = time.monotonic()
+def test_help_imports_nothing_heavy(tmp_path):
     done = run(tmp_path, "--help")
-    assert time.monotonic() - start < 1
     assert done.returncode == 0 and NOTICE in done.stdout
     for word in ("verify", "prepare", "segment", "latents", "survival", "report", "study", "experiment", "demo"):
         assert word in done.stdout
@@ -44,7 +41,8 @@ def test_help_is_instant_and_imports_nothing_heavy(tmp_path):
         (["seed=abc", "stage=survival"], ["seed", "abc", "7"]),
         (["head=[]", "stage=survival", "features=none"], ["head", "none found", "cox"]),
         (["cohort=3", "stage=verify"], ["group", "int"]),
-        (["head.mlp.dropout=0", "stage=survival"], ["head.mlp.dropout", "a + before it"]),
+        (["head.mlp.drop_out=0", "stage=survival"], ["head.mlp.drop_out", "did you mean 'dropout'"]),
+        (["head.cox.l2=1", "stage=survival"], ["head.cox.l2", "[10.0, 1.0, 100.0]"]),
     ],
     ids=lambda x: x[0] if isinstance(x, list) else "",
 )

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import time
 
 import numpy as np
 import pytest
@@ -44,11 +43,9 @@ def test_every_job_is_run_once_and_found_again(folder, swept):
     assert len(told) == 8 and {job["status"] for job in told} == {"done"}
     assert len({job["runs"]["Study"] for job in told}) == 8 and all(job["objective"] > 0.3 for job in told)
     before = {path: path.stat().st_mtime_ns for path in folder.glob("runs/survival/**/scores.csv")}
-    start = time.monotonic()
     again = run(folder, *BASE, *JOBS)
     assert again.returncode == 0 and "8 done before" in again.stderr, again.stderr[-2000:]
     assert {path: path.stat().st_mtime_ns for path in folder.glob("runs/survival/**/scores.csv")} == before
-    assert time.monotonic() - start < 60
 
 
 def test_other_patients_make_other_jobs(folder, swept):

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from glioma_os.fusion.preprocessing import Preparation
 from glioma_os.fusion.rows import Rows
+from glioma_os.fusion.validation import apply_to, develop_on
 from glioma_os.records import FeatureTable
 
 
@@ -54,3 +56,13 @@ def table(rows, values, **provenance):
     names = tuple(f"latent{i}" for i in range(values.shape[1]))
     given = {"encoder_patients": [], **provenance}
     return FeatureTable(rows.case_ids, names, ("latent",) * len(names), values, given)
+
+
+def external_validation(
+    training, others, variables, features, heads, endpoint, inner_folds=3, how=None, horizons_days=()
+):
+    """What stage=validate does: fitted on `training`, `others` predicted once."""
+    how = how or Preparation()
+    training.and_others(others)
+    pipeline = develop_on(training, variables, features, heads, endpoint, inner_folds, how)
+    return apply_to(pipeline, others, features, heads, variables, how, horizons_days)

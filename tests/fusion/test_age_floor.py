@@ -62,7 +62,7 @@ def test_the_table_is_the_one_described():
 @pytest.mark.parametrize("name", ENDPOINTS)
 @pytest.mark.parametrize("which", ["all", "gtr"])
 def test_the_age_row_is_age_itself_on_the_same_patients_cuts_and_folds(which, name):
-    result, lines = floor(which, name)
+    result, lines = floor(which, name, repeats=10 if (which, name) in RAW_AGE else 2)
     by_id = dict(zip(real_rows(which).case_ids, real_rows(which).clinical[:, 0], strict=True))
     raw = np.array([by_id[case] for case in result.truth.case_ids])
     for metric in ("c_index", "spearman", *(("auc",) if result.endpoint.n_classes == 2 else ())):

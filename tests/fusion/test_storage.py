@@ -1,4 +1,4 @@
-"""A stored pipeline gives the same bits again, whatever its heads are."""
+"""A stored pipeline gives the same bits again. Every head's own model: tests/contracts/test_heads.py."""
 
 import hashlib
 import json
@@ -7,6 +7,10 @@ import numpy as np
 import pytest
 
 from glioma_os.errors import IntegrityError
+from glioma_os.fusion.heads.cox import Cox
+from glioma_os.fusion.heads.logistic import Logistic
+from glioma_os.fusion.heads.random_forest import RandomForest
+from glioma_os.fusion.heads.survival_forest import SurvivalForest
 from glioma_os.fusion.pipeline import NewRows
 from glioma_os.fusion.preprocessing import Preparation
 from glioma_os.fusion.rows import clinical_variables
@@ -22,7 +26,7 @@ DAYS = np.array([100.0, 300.0])
 
 def fitted(endpoint, how=None, n=80):
     rows, values = cohort(n, seed=5)
-    heads = [head for head in all_heads() if endpoint.kind in head.kinds]
+    heads = [head for head in (Logistic(), RandomForest(8), Cox(), SurvivalForest(8)) if endpoint.kind in head.kinds]
     how = how or Preparation((2, 4), scaling="normal_scores")
     return rows, values, develop_on(rows, clinical_variables("clinical"), table(rows, values), heads, endpoint, 2, how)
 
@@ -37,7 +41,7 @@ def test_every_configuration_predicts_the_same_bits_after_a_round_trip(endpoint,
     others, values = cohort(30, seed=9)
     new = [NewRows(others.clinical, values, others.sites) for _ in range(2)]
     names = [(row.head, row.block.name) for row in pipeline.rows]
-    assert len(names) > 15 and ("ensemble", "fused") in names
+    assert len(names) > 10 and ("ensemble", "fused") in names
     for name, one, two in zip(names, pipeline.predict(new[0], DAYS), again.predict(new[1], DAYS), strict=True):
         assert one.risk.tobytes() == two.risk.tobytes(), name
         assert one.curves.tobytes() == two.curves.tobytes(), name

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -33,3 +35,14 @@ def test_a_subgroup_is_scored_on_its_own_rows_and_too_few_say_nothing():
     assert line.low < line.value < line.high
     young = lines["age under 50"]
     assert np.isnan(young.value) == (young.n < 20 or young.deaths < 10)
+
+
+def test_an_age_on_the_edge_belongs_to_the_older_band_and_everyone_to_one():
+    rows, _ = cohort(5)
+    clinical = rows.clinical.copy()
+    clinical[:, 0] = [49.99, 50.0, 64.99, 65.0, np.nan]
+    clinical[:, 2] = [79.0, 80.0, 70.0, 90.0, np.nan]  # KPS
+    groups = subgroups(replace(rows, clinical=clinical))
+    bands = [groups[name].tolist() for name in ("age under 50", "age 50 to 64", "age 65 or more")]
+    assert bands == [[k in own for k in range(5)] for own in ({0}, {1, 2}, {3})]
+    assert groups["KPS 80 or more"].tolist() == [False, True, False, True, False]

@@ -19,9 +19,13 @@ AGE = ["logistic", "age"]
 NAMES = InputNames("age", "images")
 
 
+TITLES = {"logistic": "logistic regression", "mlp": "MLP", "xgboost": "XGBoost"}
+
+
 def line(head, block, metric, value, delta=(0.0, 0.0, 0.0)):
     against = ("logistic age", *delta) if block == "fused" else ("", *[float("nan")] * 3)
-    return Score(head, block, metric, value, value - 0.1, value + 0.1, 90, *delta, 0, *against)
+    numbers = (value, value - 0.1, value + 0.1, 90, *delta, 0)
+    return Score(head, block, metric, *numbers, *against, title=TITLES.get(head, ""))
 
 
 SCORES = [

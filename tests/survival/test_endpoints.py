@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from glioma_os.errors import ConfigError, DataError
-from glioma_os.survival.endpoints import Endpoint, classes
+from glioma_os.survival.curves import kaplan_meier
+from glioma_os.survival.endpoints import Endpoint, class_weights, classes
 
 
 def test_cut_belongs_to_the_longer_class_and_censored_rows_are_decided_only_when_they_can_be():
@@ -49,3 +50,27 @@ def test_quantiles_without_a_death_or_falling_together_are_data_errors():
         endpoint.fit_cuts(np.array([1.0, 2]), np.zeros(2, bool))
     with pytest.raises(DataError):
         endpoint.fit_cuts(np.full(9, 5.0), np.ones(9, bool))
+
+
+@pytest.mark.parametrize("cuts", [[3.0], [2.0, 4.0], [4.5], [2.0, 5.0]], ids=str)
+@pytest.mark.parametrize("seed", range(4))
+def test_weighted_class_shares_are_the_kaplan_meier_estimates_where_deaths_and_censorings_tie(cuts, seed):
+    """Satten & Datta 2001: inverse-probability-of-censoring weighting by G(t−) is the Kaplan–Meier estimator."""
+    rng = np.random.default_rng(seed)
+    time, event = rng.integers(1, 7, 60).astype(float), rng.uniform(size=60) < 0.6
+    assert all((event & (time == cut)).any() and (~event & (time == cut)).any() for cut in cuts if cut % 1 == 0)
+    cuts = np.array(cuts)
+    weights, of_rows = class_weights(time, event, cuts, np.arange(60)), classes(time, event, cuts)
+    shares = [weights[of_rows == k].sum() / 60 for k in range(len(cuts) + 1)]
+    curve = kaplan_meier(time, event)
+    alive = np.append(1.0, curve.survival)[np.searchsorted(curve.times, cuts, side="left")]
+    assert shares == pytest.approx(-np.diff([1.0, *alive, 0.0]), abs=1e-12)
+
+
+def test_class_weights_come_from_the_censoring_of_the_sample_alone():
+    time, event = np.array([1.0, 2, 3, 4, 5, 6]), np.array([1, 0, 1, 1, 0, 1], bool)
+    weights = class_weights(time, event, np.array([4.5]), np.array([0, 2, 3]))
+    assert weights.tolist() == [1.0] * 6
+    decided = classes(time, event, np.array([4.5])) >= 0
+    weights = class_weights(time, event, np.array([4.5]), np.arange(6))
+    assert weights[decided] == pytest.approx([1, 1.25, 1.25, 1.25, 1.25])

@@ -7,7 +7,7 @@ from scipy.stats import bootstrap, ttest_1samp
 from glioma_os.errors import ConfigError, DataError
 from glioma_os.survival.resampling import bca_interval, jackknife_weights, nadeau_bengio, permutation_p
 from glioma_os.survival.sample_size import r_squared_of_auc, riley_patients
-from glioma_os.survival.utility import decision_curve, net_reclassification
+from glioma_os.survival.utility import decision_curve
 
 
 def test_nadeau_bengio_is_the_t_test_with_a_wider_variance():
@@ -44,7 +44,6 @@ def test_decision_curve_by_hand():
     curve = decision_curve(happened, probability, np.array([0.05, 0.5]))
     assert np.allclose(curve.model, [2 / 5 - 3 / 5 * 0.05 / 0.95, 1 / 5 - 1 / 5])
     assert np.allclose(curve.treat_all, [curve.model[0], 0.4 - 0.6])
-    assert net_reclassification(happened, probability, np.array([0.9, 0.6, 0.4, 0.2, 0.1]), 0.5) == 0.5 + 1 / 3
     with pytest.raises(DataError):
         decision_curve(happened, probability, np.array([1.0]))
 

@@ -4,7 +4,7 @@ from monai.transforms import ConvertToMultiChannelBasedOnBratsClasses
 
 from glioma_os.errors import ConfigError, DataError
 from glioma_os.records import Modality
-from glioma_os.volumes.conventions import ALIASES, CHANNEL_ORDERS, CODINGS, coding, modality_of
+from glioma_os.volumes.conventions import ALIASES, CODINGS, coding, modality_of
 from glioma_os.volumes.dice import dice
 
 
@@ -53,8 +53,6 @@ def test_every_alias_is_unique_and_known():
     names = [name for group in ALIASES.values() for name in group]
     assert len(names) == len(set(names))
     assert modality_of("T1GD") is Modality.T1C and modality_of("t2f") is Modality.FLAIR and modality_of("adc") is None
-    assert all(sorted(order) == sorted(Modality) for order in CHANNEL_ORDERS.values())
-    assert CHANNEL_ORDERS["bundle"] == tuple(Modality)
 
 
 def test_dice_declares_what_empty_means():

@@ -12,7 +12,7 @@ from glioma_os.records import Modality
 from glioma_os.volumes import window
 from glioma_os.volumes.native import to_native
 from glioma_os.volumes.nifti import read_nifti, write_nifti
-from glioma_os.volumes.prepare import Recipe, prepare_case, resample
+from glioma_os.volumes.prepare import Recipe, brain_box, prepare_case, resample
 from glioma_os.volumes.store import VolumeStore
 from glioma_os.volumes.window import Look
 
@@ -77,6 +77,32 @@ def test_a_changed_source_or_recipe_gives_another_entry(case, store, affine):
     write_nifti(case.images[Modality.T2], data, affine)
     assert not store.holds(case, RECIPE)
     assert store.prepare(case, RECIPE) != first
+
+
+def test_spacing_and_label_coding_alone_give_another_entry(case, store):
+    """Of the same files: were the recipe no part of the key, the entry on disk would be taken for the one asked for."""
+    recipes = [RECIPE, Recipe(FOUR, "brats2020", 2.0), Recipe(FOUR, "brats2018"), Recipe(FOUR, None)]
+    keys = []
+    for recipe in recipes:
+        assert not store.holds(case, recipe)
+        keys.append(store.prepare(case, recipe))
+    assert len(set(keys)) == 4
+    assert store.open(keys[1]).shape != store.open(keys[0]).shape and store.open(keys[3]).region_bits is None
+
+
+def test_the_brain_box_holds_what_half_of_the_sequences_show_and_the_mask():
+    voxels = np.zeros((4, 9, 9, 9), np.int16)
+    voxels[:, 3:6, 3:6, 3:6] = 5
+    tight = (slice(3, 6),) * 3
+    assert brain_box(voxels, None) == tight
+    voxels[0, 0, 8, 4] = 1  # a stray voxel of one sequence
+    assert brain_box(voxels, None) == tight
+    voxels[1:3, 3:6, 3:6, 7] = 5  # shown by two of four
+    assert brain_box(voxels, None) == (slice(3, 6), slice(3, 6), slice(3, 8))
+    voxels[1:, 3, 3, 3] = 0  # one sequence lacks what the others show, or is the only one: the box stays
+    label = np.zeros((9, 9, 9), np.uint8)
+    label[1, 4, 4] = 2
+    assert brain_box(voxels, label) == (slice(1, 6), slice(3, 6), slice(3, 8))
 
 
 @pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b + b"x", lambda b: b[:6]])

@@ -114,9 +114,11 @@ class SurvivalModel(Model):
 
 
 class Head(ABC):
-    """A way from inputs to a risk. `name` is the word used everywhere; `kinds` the endpoints it serves."""
+    """A way from inputs to a risk. `name` is the word used everywhere, `title` what people read in tables and figures
+    (it is stored with the results); `kinds` the endpoints it serves."""
 
     name: ClassVar[str]
+    title: ClassVar[str] = ""  # without one, `name` is shown
     kinds: ClassVar[frozenset[str]]
 
     @abstractmethod

@@ -27,11 +27,18 @@ class CoxModel(SurvivalModel):
         return risk, lambda days: self.baseline.survival(risk, days)
 
 
+def fit_penalised(task: Task, l2: float, l1: float = 0.0) -> CoxModel:
+    """Cox's partial likelihood minus l2/2·|β|² and l1·|β|, with Breslow's baseline; spared columns are shrunk less."""
+    beta = fit_cox(task.inputs * task.relief, task.time, task.event, l2, l1) * task.relief
+    return CoxModel(beta, Baseline.fit(task.time, task.event, task.inputs @ beta), task.cuts_days, task.n_classes)
+
+
 @dataclass(frozen=True)
 class Cox(SurvivalHead):
     """`l2`: ridge penalties, l2/2·|β|²."""
 
     name: ClassVar[str] = "cox"
+    title: ClassVar[str] = "Cox"
     l2: tuple[float, ...] = (10.0, 1.0, 100.0)
 
     def settings(self) -> list[Setting]:
@@ -39,6 +46,4 @@ class Cox(SurvivalHead):
         return [{"l2": value} for value in self.l2]
 
     def _fit_one(self, task: Task) -> CoxModel:
-        setting, relieved = task.setting, task.inputs * task.relief
-        beta = fit_cox(relieved, task.time, task.event, setting["l2"], setting.get("l1", 0.0)) * task.relief
-        return CoxModel(beta, Baseline.fit(task.time, task.event, task.inputs @ beta), task.cuts_days, task.n_classes)
+        return fit_penalised(task, task.setting["l2"])

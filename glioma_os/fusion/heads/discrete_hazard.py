@@ -9,14 +9,14 @@ from typing import ClassVar
 
 from glioma_os.fusion.heads.contract import Setting, SurvivalHead, SurvivalModel, Task
 from glioma_os.records import Array
-from glioma_os.survival.parametric import DiscreteHazard, fit_discrete_hazard
+from glioma_os.survival import parametric
 
 
 @dataclass(frozen=True)
 class DiscreteHazardModel(SurvivalModel):
     """Risk is the log-odds that x adds to the hazard of every interval."""
 
-    model: DiscreteHazard
+    model: parametric.DiscreteHazard
     cuts_days: Array
     n_classes: int
 
@@ -26,10 +26,11 @@ class DiscreteHazardModel(SurvivalModel):
 
 
 @dataclass(frozen=True)
-class Discrete(SurvivalHead):
+class DiscreteHazard(SurvivalHead):
     """`intervals` hold equally many deaths; `l2`: ridge penalties, l2/2·|β|²."""
 
     name: ClassVar[str] = "discrete_hazard"
+    title: ClassVar[str] = "discrete hazard"
     intervals: int = 8
     l2: tuple[float, ...] = (10.0, 1.0, 100.0)
 
@@ -38,7 +39,7 @@ class Discrete(SurvivalHead):
         return [{"l2": value} for value in self.l2]
 
     def _fit_one(self, task: Task) -> DiscreteHazardModel:
-        model = fit_discrete_hazard(
+        model = parametric.fit_discrete_hazard(
             task.inputs * task.relief, task.time, task.event, self.intervals, task.setting["l2"]
         )
         return DiscreteHazardModel(model._replace(beta=model.beta * task.relief), task.cuts_days, task.n_classes)

@@ -5,18 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from glioma_os.fusion.heads.contract import Setting
-from glioma_os.fusion.heads.cox import Cox
+from glioma_os.fusion.heads.contract import Setting, SurvivalHead, Task
+from glioma_os.fusion.heads.cox import CoxModel, fit_penalised
 
 
 @dataclass(frozen=True)
-class ElasticNet(Cox):
-    """`penalty` is split: `l1_share` of it on |β|, the rest on β²/2."""
+class ElasticNet(SurvivalHead):
+    """`penalty` is split: a share `l1_share` (0 to 1) of it on |β|, the rest on β²/2."""
 
     name: ClassVar[str] = "elastic_net"
+    title: ClassVar[str] = "Cox elastic net"
     penalty: tuple[float, ...] = (10.0, 4.0, 25.0)
     l1_share: float = 0.5
 
     def settings(self) -> list[Setting]:
         """One per penalty."""
         return [{"l2": value * (1 - self.l1_share), "l1": value * self.l1_share} for value in self.penalty]
+
+    def _fit_one(self, task: Task) -> CoxModel:
+        return fit_penalised(task, task.setting["l2"], task.setting["l1"])

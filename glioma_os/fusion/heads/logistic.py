@@ -38,6 +38,7 @@ class Logistic(OneByOne):
     """`inverse_l2`: scikit-learn's C."""
 
     name: ClassVar[str] = "logistic"
+    title: ClassVar[str] = "logistic regression"
     kinds: ClassVar[frozenset[str]] = frozenset({"classes"})
     inverse_l2: tuple[float, ...] = (0.1, 0.01, 1.0)
     max_steps: int = 2000

@@ -34,6 +34,11 @@ def _stacked(parts: list[Array], fill: float = 0.0) -> Array:
     return stack
 
 
+def _parts(tasks: list[Task], most: int) -> list[list[Task]]:
+    """Consecutive tasks, at most so many in a part."""
+    return [tasks[start : start + most] for start in range(0, len(tasks), most)]
+
+
 @dataclass(frozen=True)
 class _Once:
     """A single full batch, block by block; a list would be taken for several loaders."""
@@ -106,18 +111,19 @@ class MLP(Head):
     """One hidden layer; cross-entropy for classes, Cox's partial likelihood for the time to death, full batch."""
 
     name: ClassVar[str] = "mlp"
+    title: ClassVar[str] = "MLP"
     kinds: ClassVar[frozenset[str]] = frozenset({"classes", "time"})
     hidden: int = 16
     dropout: float = 0.1
     steps: int = 150
     learning_rate: float = 0.02
     weight_decay: tuple[float, ...] = (0.1, 0.01)
-    members_at_once: int = 1024
-    members_a_block: int = 128
+    members_per_program: int = 1024
+    members_per_block: int = 128
     accelerator: str = "cpu"
 
     def __post_init__(self) -> None:
-        for name in ("hidden", "steps", "members_at_once", "members_a_block"):
+        for name in ("hidden", "steps", "members_per_program", "members_per_block"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"head.mlp.{name}", f"{getattr(self, name)} found → 1 or more expected", "Raise it")
         if not 0 <= self.dropout <= 0.9:
@@ -130,11 +136,11 @@ class MLP(Head):
     def _fit(self, tasks: list[Task]) -> list[MLPModel]:
         if len({task.n_classes for task in tasks}) > 1:
             raise ConfigError("head mlp", "tasks of different class counts in one call", "Call once per endpoint")
-        starts = range(0, len(tasks), self.members_at_once)
-        return [found for start in starts for found in self._fit_program(tasks[start : start + self.members_at_once])]
+        programs = _parts(tasks, self.members_per_program)
+        return [model for program in programs for model in self._fit_program(program)]
 
     def _fit_program(self, tasks: list[Task]) -> list[MLPModel]:
-        blocks = [tasks[start : start + self.members_a_block] for start in range(0, len(tasks), self.members_a_block)]
+        blocks = _parts(tasks, self.members_per_block)
         return [
             model
             for network, block in zip(self._trained(blocks), blocks, strict=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
@@ -28,24 +28,34 @@ class RandomForestModel(Model):
         return Prediction.of_classes(probabilities, self.present, self.n_classes)
 
 
+def fit_forest(forest: Any, task: Task) -> RandomForestModel:
+    """A scikit-learn forest of classifiers, fitted and turned into arrays."""
+    inputs, classes, weights = task.labelled()
+    forest.fit(inputs, classes, weights)
+    counts = np.concatenate([tree.tree_.value[:, 0, :] for tree in forest.estimators_])
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    return RandomForestModel(Trees.of(forest.estimators_), shares, forest.classes_, task.n_classes)
+
+
 @dataclass(frozen=True)
 class RandomForest(OneByOne):
-    """Leaves hold many patients: with about a hundred of them, deep trees overfit to single patients."""
+    """`trees` with `min_leaf` patients or more in a leaf: with about a hundred of them, deep trees overfit to single
+    patients. Each split looks at `max_features` columns: "sqrt" of their number, or a share."""
 
     name: ClassVar[str] = "random_forest"
+    title: ClassVar[str] = "random forest"
     kinds: ClassVar[frozenset[str]] = frozenset({"classes"})
     trees: int = 64
     min_leaf: tuple[int, ...] = (10, 5)
+    max_features: str | float = "sqrt"
 
     def settings(self) -> list[Setting]:
         """One per leaf size."""
         return [{"min_leaf": value} for value in self.min_leaf]
 
     def _fit_one(self, task: Task) -> RandomForestModel:
-        inputs, classes, weights = task.labelled()
         forest = RandomForestClassifier(
-            self.trees, min_samples_leaf=task.setting["min_leaf"], n_jobs=1, random_state=task.seed
-        ).fit(inputs, classes, weights)
-        counts = np.concatenate([tree.tree_.value[:, 0, :] for tree in forest.estimators_])
-        shares = counts / counts.sum(axis=1, keepdims=True)
-        return RandomForestModel(Trees.of(forest.estimators_), shares, forest.classes_, task.n_classes)
+            self.trees, min_samples_leaf=task.setting["min_leaf"], max_features=self.max_features, n_jobs=1,
+            random_state=task.seed,
+        )  # fmt: skip
+        return fit_forest(forest, task)

@@ -51,11 +51,14 @@ class SurvivalForestModel(SurvivalModel):
 
 @dataclass(frozen=True)
 class SurvivalForest(SurvivalHead):
-    """Trees on log-rank scores."""
+    """`trees` on log-rank scores, `min_leaf` patients or more in a leaf; each split looks at a share `max_features` of
+    the columns."""
 
     name: ClassVar[str] = "survival_forest"
+    title: ClassVar[str] = "survival forest"
     trees: int = 64
     min_leaf: tuple[int, ...] = (10, 5)
+    max_features: float = 0.5
 
     def settings(self) -> list[Setting]:
         """One per leaf size."""
@@ -64,8 +67,9 @@ class SurvivalForest(SurvivalHead):
     def _fit_one(self, task: Task) -> SurvivalForestModel:
         event = np.asarray(task.event, float)
         forest = RandomForestRegressor(
-            self.trees, min_samples_leaf=task.setting["min_leaf"], max_features=0.5, n_jobs=1, random_state=task.seed
-        ).fit(task.inputs, log_rank_scores(task.time, event))
+            self.trees, min_samples_leaf=task.setting["min_leaf"], max_features=self.max_features, n_jobs=1,
+            random_state=task.seed,
+        ).fit(task.inputs, log_rank_scores(task.time, event))  # fmt: skip
         trees = Trees.of(forest.estimators_)
         order = np.argsort(task.time, kind="stable")
         return SurvivalForestModel(

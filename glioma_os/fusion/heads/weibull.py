@@ -30,6 +30,7 @@ class WeibullAFT(SurvivalHead):
     """`l2`: ridge penalties, l2/2·|β|²."""
 
     name: ClassVar[str] = "weibull"
+    title: ClassVar[str] = "Weibull AFT"
     l2: tuple[float, ...] = (10.0, 1.0, 100.0)
 
     def settings(self) -> list[Setting]:

@@ -47,6 +47,7 @@ class XGBoost(OneByOne):
     """Classes: logistic or softmax loss; time to death: Cox loss, the risk being the log-hazard."""
 
     name: ClassVar[str] = "xgboost"
+    title: ClassVar[str] = "XGBoost"
     kinds: ClassVar[frozenset[str]] = frozenset({"classes", "time"})
     rounds: int = 60
     learning_rate: float = 0.1
