@@ -38,7 +38,7 @@ def test_help_imports_nothing_heavy(tmp_path):
             ["strict"],
         ),
         (["cohort._target_=os.system", "stage=verify"], ["cohort._target_", "os.system"]),
-        (["seed=abc", "stage=survival"], ["seed", "abc", "7"]),
+        (["seed=abc", "stage=survival"], ["seed", "abc", "a whole number"]),
         (["head=[]", "stage=survival", "features=none"], ["head", "none found", "cox"]),
         (["cohort=3", "stage=verify"], ["group", "int"]),
         (["head.mlp.drop_out=0", "stage=survival"], ["head.mlp.drop_out", "did you mean 'dropout'"]),
