@@ -12,20 +12,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 COPIES = {"changelog.md": "CHANGELOG.md", "contributing.md": "CONTRIBUTING.md"}
-GROUPS_OF_OPTIONS = (
-    "cohort", "data", "network", "transfer", "features", "head", "endpoint", "trainer", "logger", "schedule",
-)  # fmt: skip
-    "cohort",
-    "data",
-    "network",
-    "transfer",
-    "features",
-    "head",
-    "endpoint",
-    "trainer",
-    "logger",
-    "schedule",
-)
+OPTIONS = ("cohort", "data", "network", "transfer", "features", "head", "endpoint", "trainer", "logger", "schedule")
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
@@ -46,7 +33,7 @@ def configuration() -> str:
     parts = ["## Values without a group", _table(General), _table(Channels)]
     for name, kind in GROUPS.items():
         parts += [f"## {name}", _text(kind), _table(kind)]
-    for group in GROUPS_OF_OPTIONS:
+    for group in OPTIONS:
         parts += [f"## {group}", f"`{group}=OPTION` chooses one of these."]
         for path in sorted((ROOT / "conf" / group).glob("*.yaml")):
             parts += [f"### {group}={path.stem}", "```yaml", path.read_text().strip(), "```"]

@@ -7,37 +7,40 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from glioma_os.cohorts.eligibility import labelled_patients
+
 PACE = 1  # epochs
 BUNDLE = (240, 240, 160)  # the bundle's evaluator: one window
 FOREGROUND = None  # all that is not background in one window
 
 
-def _setting(folder, *overrides):
+def _planned(folder, *overrides):
+    """The segmentation plan of the configuration, and its workspace in `folder`."""
     from hydra import compose, initialize_config_dir
 
     from glioma_os.__main__ import config_folder
-    from glioma_os.stages.setting import Setting
+    from glioma_os.stages.assemble import plan_of, workspace_of
 
     places = [f"paths.store={folder}/store", f"paths.runs={folder}/runs"]
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        return Setting(compose("config", overrides=["experiment=real_mini", *places, *overrides]))
+        cfg = compose("config", overrides=["experiment=real_mini", *places, *overrides])
+        return plan_of(cfg), workspace_of(cfg)
 
 
-def _patients(setting):
-    """(learnt from, judged on), as stage=segment deals them."""
-    cases = setting.cohort("pretraining.cohort").cases()
-    patients = sorted({case.patient_id for case in cases if case.label is not None})
-    order = np.random.default_rng(int(setting.cfg.seed)).permutation(len(patients))
-    held = [patients[place] for place in order[: int(setting.cfg.pretraining.holdout)]]
+def _patients(plan, workspace):
+    """(trained on, scored), as stage=segment parts them."""
+    patients = labelled_patients(workspace.cohort(plan.pretraining_cohort))
+    order = np.random.default_rng(plan.seed).permutation(len(patients))
+    held = [patients[place] for place in order[: plan.pretraining.holdout]]
     return sorted(set(patients) - set(held)), sorted(held)
 
 
 def held_volumes(folder):
     """Stored volumes of the held-out patients on the scanner's grid, and the channels."""
-    setting = _setting(folder, "prepare.spacing_mm=null")
-    _, held = _patients(setting)
-    data = setting.prepared(setting.cohort("pretraining.cohort"), setting.channels)
-    return data.volumes(frozenset(held)), setting.channels
+    plan, workspace = _planned(folder, "prepare.spacing_mm=null")
+    _, held = _patients(plan, workspace)
+    data = workspace.prepared(workspace.cohort(plan.pretraining_cohort), plan.channels, plan.recipe.spacing_mm)
+    return data.volumes(frozenset(held)), plan.channels
 
 
 class _Snapshots:
@@ -65,39 +68,41 @@ class _Snapshots:
 def ours(folder, budget, every):
     """stage=segment's own pre-training, of as many epochs as its pace on this machine fits into the budget."""
     began = time.perf_counter()
-    setting = _setting(folder)
-    cohort, channels = setting.cohort("pretraining.cohort"), setting.channels
-    setting.prepared(cohort, channels)
-    learnt, held = _patients(setting)
-    data = setting.data(
-        cohort, channels, setting.cfg.pretraining.schedule, train_patients=learnt, test_patients=held
+    plan, workspace = _planned(folder)
+    cohort = workspace.cohort(plan.pretraining_cohort)
+    workspace.prepared(cohort, plan.channels, plan.recipe.spacing_mm)
+    learnt, held = _patients(plan, workspace)
+    fit = plan.pretraining_fit
+    data = plan.recipe.data.build(
+        cohort=cohort, store=workspace.store, channels=plan.channels, seed=plan.seed, spacing_mm=plan.recipe.spacing_mm,
+        patch=fit.schedule.patch, batch_size=fit.schedule.batch_size, augmentation=fit.augmentation.build(),
+        train_patients=learnt, test_patients=held,
     )  # fmt: skip
     ready = time.perf_counter()
-    _fit(setting, data, Path(folder) / "pace", PACE, None)
+    _fit(plan, data, Path(folder) / "pace", PACE, None)
     pace = (time.perf_counter() - ready) / PACE
     began += time.perf_counter() - ready  # measuring it is no part of the race
     epochs = max(1, round((budget - (time.perf_counter() - began)) / pace))
-    shots = _fit(setting, data, Path(folder) / "fit", epochs, (budget, every, began))
+    shots = _fit(plan, data, Path(folder) / "fit", epochs, (budget, every, began))
     if shots.clock() < budget:
         shots.take()
     return shots.taken, len(learnt) * epochs
 
 
-def _fit(setting, data, folder, epochs, race):
+def _fit(plan, data, folder, epochs, race):
     from lightning.pytorch.loggers.logger import DummyLogger
 
     from glioma_os.modules.segmenter import SegmenterModule
     from glioma_os.modules.transfer import TransferPolicy
-    from glioma_os.stages.build import build
     from glioma_os.training.fit import fit_segmenter
     from glioma_os.training.run import Run
 
-    schedule = setting.cfg.pretraining.schedule
-    torch.manual_seed(int(setting.cfg.seed))
-    network = build(setting.cfg.network, "network", channels=len(setting.channels))
+    schedule = plan.pretraining_fit.schedule
+    torch.manual_seed(plan.seed)
+    network = plan.recipe.network.build(channels=len(plan.channels))
     module = SegmenterModule(
-        network, build(schedule.objective, "schedule.objective"), TransferPolicy("full"), lr=float(schedule.lr),
-        weight_decay=float(schedule.weight_decay), warmup=float(schedule.warmup),
+        network, plan.pretraining_fit.objective.build(), TransferPolicy("full"), lr=schedule.lr,
+        weight_decay=schedule.weight_decay, warmup=schedule.warmup,
     )  # fmt: skip
     shots = race and _Snapshots(network, *race)
 
@@ -107,7 +112,7 @@ def _fit(setting, data, folder, epochs, race):
         def log_metrics(self, metrics, step=None):
             module.trainer.should_stop = bool(shots and shots.up())
 
-    fit_segmenter(module, data, Run(folder, "pretrain", "race", {}, 0), setting.options, epochs, [Clock()], "race")
+    fit_segmenter(module, data, Run(folder, "pretrain", "race", {}, 0), plan.recipe.trainer, epochs, [Clock()], "race")
     return shots
 
 
@@ -129,10 +134,10 @@ def reference(folder, budget, every, crop, rate=1e-4, cross_entropy=False):
     )  # fmt: skip
     from network_arms import bundle_network
 
-    setting = _setting(folder)
-    learnt, _ = _patients(setting)
-    cases = [case for case in setting.cohort("pretraining.cohort").cases() if case.patient_id in learnt]
-    files = [{"image": [str(case.images[m]) for m in setting.channels], "label": str(case.label)} for case in cases]
+    plan, workspace = _planned(folder)
+    learnt, _ = _patients(plan, workspace)
+    cases = [case for case in workspace.cohort(plan.pretraining_cohort).cases() if case.patient_id in learnt]
+    files = [{"image": [str(case.images[m]) for m in plan.channels], "label": str(case.label)} for case in cases]
     keys, size = ["image", "label"], [crop] * 3
     began = time.perf_counter()
     steps = [
@@ -163,20 +168,19 @@ def reference(folder, budget, every, crop, rate=1e-4, cross_entropy=False):
 
 def judged_ours(folder, taken):
     """Mean whole-tumour Dice of the four by second."""
-    from glioma_os.stages.build import build
-    from glioma_os.stages.scoring import predict_native
+    from glioma_os.pipeline.scoring import predict_native
 
-    setting = _setting(folder)
-    _, held = _patients(setting)
-    data = setting.prepared(setting.cohort("pretraining.cohort"), setting.channels)
-    network = build(setting.cfg.network, "network", channels=4)
+    plan, workspace = _planned(folder)
+    _, held = _patients(plan, workspace)
+    data = workspace.prepared(workspace.cohort(plan.pretraining_cohort), plan.channels, plan.recipe.spacing_mm)
+    network = plan.recipe.network.build(channels=4)
     out = {}
     for second, state in taken.items():
         network.load_state_dict(state)
         network.eval()
         volumes = zip(data.volumes(frozenset(held)), data.cases(frozenset(held)), strict=True)
         out[second] = [
-            _whole_tumour(predict_native(setting, network, volume, setting.channels) >= 0.5, case)
+            _whole_tumour(predict_native(network, volume, plan.channels, plan.recipe.trainer) >= 0.5, case)
             for volume, case in volumes
         ]
     return out
@@ -192,15 +196,15 @@ def judged_reference(folder, taken, window):
     from glioma_os.training.pages import keep_pages
 
     keep_pages()
-    setting = _setting(folder)
-    _, held = _patients(setting)
-    cases = [case for case in setting.cohort("pretraining.cohort").cases() if case.patient_id in held]
+    plan, workspace = _planned(folder)
+    _, held = _patients(plan, workspace)
+    cases = [case for case in workspace.cohort(plan.pretraining_cohort).cases() if case.patient_id in held]
     network, out = bundle_network().eval(), {}
     for second, state in taken.items():
         network.load_state_dict(state)
         out[second] = []
         for case in cases:
-            image = _normalized(case, setting.channels)
+            image = _normalized(case, plan.channels)
             inside = _foreground(image[0]) if window != BUNDLE else (slice(None),) * 3
             mask = np.zeros((3, *image.shape[2:]), bool)
             with torch.inference_mode(), TrainerOptions().autocast():

@@ -16,7 +16,7 @@ def distinct_stages(folder):
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     from glioma_os.__main__ import config_folder
-    from glioma_os.stages.build import run_stage
+    from glioma_os.stages.assemble import run_stage
     from glioma_os.training.progress import console
 
     def arm():

@@ -8,18 +8,19 @@ from dataclasses import MISSING, fields
 import numpy as np
 import pytest
 import yaml
-from glioma_os.stages.build import build, run_stage
-from glioma_os.stages.registry import REGISTRY
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from glioma_os.__main__ import config_folder
+from glioma_os.config.registry import REGISTRY
 from glioma_os.fusion.pipeline import NewRows
 from glioma_os.fusion.preprocessing import Preparation
 from glioma_os.fusion.storage import load_pipeline, save_pipeline
 from glioma_os.fusion.validation import develop_on
 from glioma_os.reporting.result_files import SCORES, read_scores
+from glioma_os.stages.assemble import run_stage
 from glioma_os.survival.endpoints import Endpoint
+from tests.contracts.test_conf import build
 from tests.fusion.doubles import cohort, table
 
 PATIENTS = 40
