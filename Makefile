@@ -25,7 +25,25 @@ test-slow: setup  ## end-to-end suites that take minutes
 
 check: setup  ## style and types
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	git ls-files -z | xargs -0 $(BIN)/python -m tests.habits whitespace
+	git ls-files -z | xargs -0 $(BIN)/python -m tests.habits large
+
+$(VENV)/.docs: $(STAMP)
+	$(BIN)/pip install -q -c constraints.txt -e '.[docs]'
+	@touch $@
+
+docs: export NO_MKDOCS_2_WARNING = 1
+docs: $(VENV)/.docs  ## the documentation site in build/site; warnings are errors, links are checked
+	$(BIN)/mkdocs build --strict --quiet
+	@echo build/site/index.html
+
+wheel: setup  ## build the wheel, and run it from an empty folder
+	rm -rf dist build/wheel
+	$(BIN)/pip wheel -q --no-deps -w dist .
+	$(BIN)/python -m zipfile -e dist/*.whl build/wheel
+	$(BIN)/python -m tests.wheel build/wheel
 
 $(VENV)/.peers: $(STAMP)
 	$(BIN)/pip install -q -c constraints.txt -e '.[bench]'
@@ -36,6 +54,6 @@ bench: $(VENV)/.peers  ## peers and ours side by side, goal by goal
 	$(BIN)/python experiments/00_bench/bench.py
 
 clean:  ## remove what runs made; the environment stays
-	rm -rf runs store outputs multirun .pytest_cache .ruff_cache .mypy_cache .hypothesis dist
+	rm -rf runs store outputs multirun .pytest_cache .ruff_cache .mypy_cache .hypothesis dist build
 
-.PHONY: help setup demo test test-slow check bench clean
+.PHONY: help setup demo test test-slow check docs wheel bench clean
