@@ -87,7 +87,7 @@ def _fit(setting, data, folder, epochs, race):
     from lightning.pytorch.loggers.logger import DummyLogger
 
     from glioma_os.modules.segmenter import SegmenterModule
-    from glioma_os.modules.transfer import TransferPolicy
+    from glioma_os.modules.transfer import Full
     from glioma_os.stages.build import build
     from glioma_os.training.fit import fit_segmenter
     from glioma_os.training.run import Run
@@ -96,7 +96,7 @@ def _fit(setting, data, folder, epochs, race):
     torch.manual_seed(int(setting.cfg.seed))
     network = build(setting.cfg.network, "network", channels=len(setting.channels))
     module = SegmenterModule(
-        network, build(schedule.objective, "schedule.objective"), TransferPolicy("full"), lr=float(schedule.lr),
+        network, build(schedule.objective, "schedule.objective"), Full(), lr=float(schedule.lr),
         weight_decay=float(schedule.weight_decay), warmup=float(schedule.warmup),
     )  # fmt: skip
     shots = race and _Snapshots(network, *race)
@@ -188,10 +188,10 @@ def judged_reference(folder, taken, window):
     from monai.inferers import SlidingWindowInferer
     from network_arms import bundle_network
 
+    from glioma_os.networks.fast.memory_retention import retain_freed_memory
     from glioma_os.training.options import TrainerOptions
-    from glioma_os.training.pages import keep_pages
 
-    keep_pages()
+    retain_freed_memory()
     setting = _setting(folder)
     _, held = _patients(setting)
     cases = [case for case in setting.cohort("pretraining.cohort").cases() if case.patient_id in held]

@@ -18,11 +18,11 @@ from glioma_os.cohorts.splits import Folds, make_folds
 from glioma_os.data.prepared import PreparedCohort
 from glioma_os.errors import ConfigError, DataError
 from glioma_os.fusion.folds import seen_by_encoder
+from glioma_os.networks.fast.memory_retention import retain_freed_memory
 from glioma_os.records import Case, Extent, FeatureTable
 from glioma_os.stages import recipes
 from glioma_os.stages.build import build, command_words, plain, plain_groups
 from glioma_os.stages.checks import check_horizons
-from glioma_os.training.pages import keep_pages
 from glioma_os.training.progress import say, track
 from glioma_os.training.run import Run, digest
 from glioma_os.volumes.atomic import sweep_drafts
@@ -64,7 +64,7 @@ class Setting:
         """Trainer options; from here on this process keeps its pages where they say so."""
         options = build(self.cfg.trainer, "trainer")
         if options.keep_pages:
-            keep_pages()
+            retain_freed_memory()
         return options
 
     @cached_property
@@ -152,7 +152,7 @@ class Setting:
 
     def data(self, cohort: Cohort, channels: tuple[str, ...], schedule: DictConfig, **split: Any) -> Any:
         """A DataModule over that cohort, to be fitted on."""
-        patch = plain(schedule).get("patch") or plain(self.cfg.network).get("field")
+        patch = plain(schedule).get("patch") or plain(self.cfg.network).get("normalization_volume")
         return build(
             self.cfg.data, "data", cohort=cohort, store=self.store, channels=channels, seed=int(self.cfg.seed),
             spacing_mm=self.cfg.prepare.spacing_mm, patch=patch,

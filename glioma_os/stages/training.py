@@ -39,11 +39,11 @@ class FitPlan:
         """How long and how fast."""
         return setting.cfg[self.part].schedule
 
-    def data(self, setting: Setting) -> Any:
-        """Its DataModule, prepared."""
+    def data(self, setting: Setting, divisor: int) -> Any:
+        """Its DataModule, prepared; patches are multiples of the network's `divisor`."""
         return setting.data(
             setting.cohort(self.cohort), self.channels, self.schedule_of(setting), train_patients=self.train,
-            test_patients=self.held,
+            test_patients=self.held, divisor=divisor,
         )  # fmt: skip
 
 
@@ -69,13 +69,13 @@ def fit_plan(setting: Setting, plan: FitPlan, parent: Segmenter | None, run: Run
     import torch
 
     from glioma_os.modules.segmenter import SegmenterModule
-    from glioma_os.modules.transfer import TransferPolicy
+    from glioma_os.modules.transfer import Full
     from glioma_os.training.fit import fit_segmenter
     from glioma_os.training.provenance import provenance
 
     schedule = plan.schedule_of(setting)
     torch.manual_seed(int(setting.cfg.seed))
-    policy = setting.policy if parent else TransferPolicy("full")
+    policy = setting.policy if parent else Full()
     if parent and policy.uses_pretrained:
         network = parent.network(setting).train()
     else:
@@ -86,8 +86,8 @@ def fit_plan(setting: Setting, plan: FitPlan, parent: Segmenter | None, run: Run
     )  # fmt: skip
     run.write_json("groups.json", policy.table(module.groups))
     run.write_json("provenance.json", provenance())
-    loggers = loggers_of(setting, run)
-    fit_segmenter(module, plan.data(setting), run, setting.options, int(schedule.epochs), loggers, plan.title)
+    loggers, data = loggers_of(setting, run), plan.data(setting, network.divisor)
+    fit_segmenter(module, data, run, setting.options, int(schedule.epochs), loggers, plan.title)
 
 
 def rank(folder: Path) -> None:
