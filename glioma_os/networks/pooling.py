@@ -58,8 +58,8 @@ def _pyramid(levels: Sequence[Tensor], tumour: Tensor | None) -> Tensor:
 
 
 def _resample_to_level(tumour: Tensor, level: int) -> Tensor:
-    """The probability (B, 1, D, H, W) averaged to a level's grid, never 0 everywhere; cells at the far faces are averaged
-    over the voxels they have."""
+    """The probability (B, 1, D, H, W) averaged to a level's grid, never 0 everywhere; cells at far faces are averaged
+    over the voxels that they have."""
     cell = [min(2**level, size) for size in tumour.shape[2:]]
     return F.avg_pool3d(tumour, cell, ceil_mode=True) + 1e-6
 
