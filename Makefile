@@ -2,6 +2,11 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+MINIMUM := .venv-minimum
+MINIMUM_TOOLS := pytest pytest-timeout hypothesis scikit-survival statsmodels openpyxl
+# Networks, what trains them, survival, heads, a tiny study. Old versions use what newer ones of their needs deprecate.
+MINIMUM_TESTS ?= tests/networks tests/modules tests/training/test_fit.py tests/survival tests/fusion/test_heads.py \
+	tests/contracts/test_networks.py tests/e2e/test_study.py
 
 help:  ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,6 +27,15 @@ test: setup  ## what CI runs
 
 test-slow: setup  ## end-to-end suites that take minutes
 	$(BIN)/python -m pytest -m slow --timeout=3600
+
+$(MINIMUM)/.ready: pyproject.toml constraints-minimum.txt
+	@test -x $(MINIMUM)/bin/python || $$(command -v $(PYTHON)) -m venv $(MINIMUM)
+	$(MINIMUM)/bin/pip install -q -c constraints-minimum.txt "$$(grep '^torch==' constraints-minimum.txt)"
+	$(MINIMUM)/bin/pip install -q -c constraints-minimum.txt -e . $(MINIMUM_TOOLS)
+	@touch $@
+
+test-minimum: $(MINIMUM)/.ready  ## a part of the tests with the lowest versions that pyproject.toml allows
+	$(MINIMUM)/bin/python -m pytest -W ignore::DeprecationWarning -W ignore::FutureWarning $(MINIMUM_TESTS)
 
 check: setup  ## style and types
 	$(BIN)/ruff check .
@@ -56,4 +70,4 @@ bench: $(VENV)/.peers  ## peers and ours side by side, goal by goal
 clean:  ## remove what runs made; the environment stays
 	rm -rf runs store outputs multirun .pytest_cache .ruff_cache .mypy_cache .hypothesis dist build
 
-.PHONY: help setup demo test test-slow check docs wheel bench clean
+.PHONY: help setup demo test test-slow test-minimum check docs wheel bench clean

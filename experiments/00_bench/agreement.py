@@ -62,7 +62,7 @@ def _seen(network, image, bf16=False):
     """(3, D, H, W) bool regions and (1, C, d, h, w) deepest map."""
     products = _ProductsInFp32() if bf16 and not HAS_BF16 else nullcontext()
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16), products:
-        levels, logits = network.whole(image)
+        levels, logits = network.forward_whole_volume(image)
     return (logits[0] >= 0).numpy(), levels[-1].float()
 
 
@@ -70,13 +70,13 @@ def _judged(network, volume, channels):
     """Way → its Dice with the whole volume's regions and how far its deepest map is from that; the whole volume's Dice
     with the experts."""
     box, whole, place = _images(volume, channels)
-    network.field = None
+    network.normalization_volume = None
     regions, deepest = _seen(network, whole)
     regions = regions[(slice(None), *place)]
     deepest = deepest[(..., *(slice(s.start // 8, -(-s.stop // 8)) for s in place))]
     found = {}
     for name, way in WAYS.items():
-        network.field = way.field
+        network.normalization_volume = way.field
         own, map_of_box = _seen(network, box, way.bf16)
         found[name] = (*dice(own, regions), float((map_of_box - deepest).norm() / deepest.norm()))
     return found, dice(regions, volume.regions((0, 0, 0), volume.shape).astype(bool))

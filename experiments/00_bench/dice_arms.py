@@ -93,7 +93,7 @@ def _fit(plan, data, folder, epochs, race):
     from lightning.pytorch.loggers.logger import DummyLogger
 
     from glioma_os.modules.segmenter import SegmenterModule
-    from glioma_os.modules.transfer import TransferPolicy
+    from glioma_os.modules.transfer import Full
     from glioma_os.training.fit import fit_segmenter
     from glioma_os.training.run import Run
 
@@ -101,7 +101,7 @@ def _fit(plan, data, folder, epochs, race):
     torch.manual_seed(plan.seed)
     network = plan.recipe.network.build(channels=len(plan.channels))
     module = SegmenterModule(
-        network, plan.pretraining_fit.objective.build(), TransferPolicy("full"), lr=schedule.lr,
+        network, plan.pretraining_fit.objective.build(), Full(), lr=schedule.lr,
         weight_decay=schedule.weight_decay, warmup=schedule.warmup,
     )  # fmt: skip
     shots = race and _Snapshots(network, *race)
@@ -192,10 +192,10 @@ def judged_reference(folder, taken, window):
     from monai.inferers import SlidingWindowInferer
     from network_arms import bundle_network
 
+    from glioma_os.networks.fast.memory_retention import retain_freed_memory
     from glioma_os.training.options import TrainerOptions
-    from glioma_os.training.pages import keep_pages
 
-    keep_pages()
+    retain_freed_memory()
     plan, workspace = _planned(folder)
     _, held = _patients(plan, workspace)
     cases = [case for case in workspace.cohort(plan.pretraining_cohort).cases() if case.patient_id in held]

@@ -10,11 +10,11 @@ from monai.losses import DiceLoss
 from network_arms import our_network
 
 from glioma_os.modules.segmenter import SegmenterModule
-from glioma_os.modules.transfer import TransferPolicy
+from glioma_os.modules.transfer import Full
+from glioma_os.networks.fast.memory_retention import retain_freed_memory
 from glioma_os.records import SegmentationBatch
 from glioma_os.training.fit import fit_segmenter
 from glioma_os.training.options import TrainerOptions
-from glioma_os.training.pages import keep_pages
 from glioma_os.training.run import Run
 from glioma_os.training.trackers import CurveLogger
 
@@ -45,12 +45,12 @@ class _SameBatch(pl.LightningDataModule):
 
 def lightning_fit():
     """An epoch with curves, progress, guards and the checkpoint at its end."""
-    keep_pages()
+    retain_freed_memory()
 
     def arm():
         with tempfile.TemporaryDirectory() as folder:
             run = Run(Path(folder), "pretrain", "bench", {}, 0)
-            module = SegmenterModule(our_network(), DiceLoss(sigmoid=True, squared_pred=True), TransferPolicy("full"))
+            module = SegmenterModule(our_network(), DiceLoss(sigmoid=True, squared_pred=True), Full())
             fit_segmenter(module, _SameBatch(), run, TrainerOptions(), 1, [CurveLogger(run.folder)], "bench")
 
     return arm
@@ -58,7 +58,7 @@ def lightning_fit():
 
 def bare_loop():
     """Clipping and the learning rate's schedule belong to the recipe, so they are here too."""
-    keep_pages()
+    retain_freed_memory()
     objective = DiceLoss(sigmoid=True, squared_pred=True)
 
     def arm():

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from glioma_os.training.pages import keep_pages
+from glioma_os.networks.fast.memory_retention import retain_freed_memory
 
 FITS, ROWS, COLUMNS, STEPS = 500, 118, 12, 150
 
@@ -59,7 +59,7 @@ def one_by_one(fits):
     """Our own head, called for each task alone."""
     from glioma_os.fusion.heads.mlp import MLP
 
-    keep_pages()
+    retain_freed_memory()
     head, tasks = MLP(), _tasks(fits)
     return lambda: [head.fit_predict([task]) for task in tasks]
 
@@ -68,7 +68,7 @@ def batched(fits):
     """As stage=survival does: every stage keeps its pages."""
     from glioma_os.fusion.heads.mlp import MLP
 
-    keep_pages()
+    retain_freed_memory()
     head, tasks = MLP(), _tasks(fits)
     return lambda: head.fit_predict(tasks)
 

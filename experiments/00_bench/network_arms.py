@@ -8,10 +8,10 @@ from monai.losses import DiceLoss
 from monai.networks.nets import SegResNet
 from sample_arms import FOUR, stored_volumes
 
+from glioma_os.networks.fast.memory_retention import retain_freed_memory
 from glioma_os.networks.inference import latents, segment
 from glioma_os.networks.segresnet import GliomaSegResNet
 from glioma_os.training.options import TrainerOptions
-from glioma_os.training.pages import keep_pages
 
 FIELD = (224, 224, 144)  # voxels of the bundle's training patches
 STEP = 96
@@ -43,7 +43,7 @@ def bundle_inference():
 
 def _whole_case(folder, predict):
     """As experiment=brats4ch has it: the brain box of a stored case, bf16 where the machine knows it."""
-    keep_pages()
+    retain_freed_memory()
     network, options = our_network().eval(), TrainerOptions()
     (volume,) = stored_volumes(folder, 1)
 
@@ -82,13 +82,13 @@ def reference_step():
 
 
 def our_step():
-    keep_pages()
+    retain_freed_memory()
     return _step(our_network().train(), TrainerOptions().autocast)
 
 
 def our_compiled_step():
     """As trainer.compile=true has it; compiling is not timed."""
-    keep_pages()
+    retain_freed_memory()
     network = our_network().train()
     network.compile()
     arm = _step(network, TrainerOptions().autocast)

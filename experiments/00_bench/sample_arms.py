@@ -22,8 +22,8 @@ from torch.utils.data import DataLoader
 from glioma_os.cohorts.brats import BratsCohort
 from glioma_os.data.augmentation import Augmentation
 from glioma_os.data.patches import EpochSampler, PatchDataset, PatchLoader
+from glioma_os.networks.fast.memory_retention import retain_freed_memory
 from glioma_os.records import Modality
-from glioma_os.training.pages import keep_pages
 from glioma_os.volumes.prepare import Recipe
 from glioma_os.volumes.store import VolumeStore
 
@@ -127,7 +127,7 @@ def nnunet_crop(folder):
 
 def ours(folder, count=CASES):
     """The loader that a fit uses."""
-    keep_pages()
+    retain_freed_memory()
     data = PatchDataset(stored_volumes(folder, count) * (CASES * LAPS // count), FOUR, PATCH, Augmentation(), 0, 0)
     loader = PatchLoader(data, EpochSampler(len(data), 0, 0), 1, False)
     return lambda: _drain(loader)

@@ -37,8 +37,13 @@ REGISTRY: dict[str, tuple[str, ...]] = {
         "glioma_os.cohorts.upenn.UpennCohort",
     ),
     "data": ("glioma_os.data.besta.BestaDataModule", "glioma_os.data.brats.BratsDataModule"),
-    "network": ("glioma_os.networks.segresnet.GliomaSegResNet",),
-    "transfer": ("glioma_os.modules.transfer.TransferPolicy",),
+    "network": (
+        "glioma_os.networks.dynunet.GliomaDynUNet", "glioma_os.networks.segresnet.GliomaSegResNet",
+        "glioma_os.networks.segresnet_ds.GliomaSegResNetDS", "glioma_os.networks.swin_unetr.GliomaSwinUNETR",
+    ),
+    "transfer": tuple(
+        f"glioma_os.modules.transfer.{name}" for name in ("Frozen", "Full", "Gradual", "LastStage", "Scratch")
+    ),
     "head": tuple(f"glioma_os.fusion.heads.{name}" for name in HEADS),
     "endpoint": ("glioma_os.survival.endpoints.Endpoint",),
     "trainer": ("glioma_os.training.options.TrainerOptions",),
@@ -69,6 +74,7 @@ EXTENSIBLE: dict[str, tuple[str, str]] = {
     "cohort": ("glioma_os.cohorts.cohort", "Cohort"),
     "data": ("glioma_os.data.segmentation", "SegmentationDataModule"),
     "network": ("torch.nn", "Module"),
+    "transfer": ("glioma_os.modules.transfer", "TransferPolicy"),
     "head": ("glioma_os.fusion.heads.contract", "Head"),
     "features": ("glioma_os.pipeline.features.contract", "FeatureSource"),
     "tracker": ("glioma_os.pipeline.trackers", "Tracker"),

@@ -10,6 +10,9 @@ RENAMED = {  # until 0.3
     "pretraining.from": "pretraining.source",
     "finetuning.from": "finetuning.source",
     "features.lacking": "features.missing",
+    "network.field": "network.normalization_volume",
+    "trainer.keep_pages": "trainer.retain_freed_memory",
+    "transfer.thaw": "transfer.unfreeze",
 }
 
 

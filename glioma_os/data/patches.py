@@ -13,6 +13,7 @@ import torch
 from torch.utils.data import BatchSampler, Dataset, Sampler
 
 from glioma_os.data.augmentation import Augmentation
+from glioma_os.fast import is_plain
 from glioma_os.records import Array, SegmentationBatch
 from glioma_os.seeds import derive_seed
 from glioma_os.volumes.store import StoredVolume
@@ -77,6 +78,8 @@ class Buffers:
     def empty(self, count: int, channels: int, size: tuple[int, int, int]) -> tuple[Array, Array]:
         """Uninitialised images (count, channels, *size) float32 and regions (count, 3, *size) uint8."""
         voxels = count * math.prod(size)
+        if is_plain():
+            return np.empty((count, channels, *size), np.float32), np.empty((count, 3, *size), np.uint8)
         try:
             block = self._spare.pop()
         except IndexError:  # asked for, not tested: another thread may take the last one in between

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import lightning.pytorch as pl
@@ -15,6 +16,24 @@ from glioma_os.networks.contracts import SegmentationNetwork
 from glioma_os.networks.inference import segment
 from glioma_os.records import Region, SegmentationBatch
 from glioma_os.seeds import derive_seed
+
+
+def supervise(objective: nn.Module, outputs: Tensor | Sequence[Tensor], regions: Tensor) -> Tensor:
+    """The objective on logits (B, 3, D, H, W) and regions of that size.
+
+    Of several outputs, full grid first (deep supervision, as nnU-Net does it): the mean of their losses with weights 1,
+    1/2, 1/4, …, regions brought to each grid by the nearest voxel.
+    """
+    if isinstance(outputs, Tensor):
+        return objective(outputs.float(), regions)
+    weights = [0.5**place for place in range(len(outputs))]
+    losses = []
+    for output in outputs:
+        own = regions
+        if output.shape[2:] != regions.shape[2:]:
+            own = nn.functional.interpolate(regions, size=output.shape[2:], mode="nearest-exact")
+        losses.append(objective(output.float(), own))
+    return torch.stack([w * loss for w, loss in zip(weights, losses, strict=True)]).sum() / sum(weights)
 
 
 class SegmenterModule(pl.LightningModule):
@@ -40,8 +59,8 @@ class SegmenterModule(pl.LightningModule):
         self.groups = policy.groups(network, lr)
         self.weight_decay, self.warmup, self.seed = weight_decay, warmup, seed
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Logits (B, 3, D, H, W)."""
+    def forward(self, image: Tensor) -> Tensor | Sequence[Tensor]:
+        """Logits (B, 3, D, H, W), or in training a list of them (deep supervision)."""
         return self.network(image)
 
     def configure_optimizers(self) -> Any:
@@ -74,7 +93,7 @@ class SegmenterModule(pl.LightningModule):
         return self
 
     def _freeze(self) -> None:
-        """Ranks share gradients of what they agreed on at the start, so there what thaws later is in it from then."""
+        """Ranks share gradients of what they agreed on at the start, so what is unfrozen later is in it from then."""
         world = self.trainer.world_size if self._trainer is not None else 1
         apply_freeze(self.groups, self._progress(), keep_graph=world > 1)
 
@@ -84,7 +103,7 @@ class SegmenterModule(pl.LightningModule):
         return self.global_step / max(1, int(self.trainer.estimated_stepping_batches))
 
     def on_train_batch_start(self, batch: SegmentationBatch, batch_idx: int) -> None:
-        """Thaws what is due; seeds dropout from (seed, how many batches all ranks saw before this one)."""
+        """Unfreezes what is due; seeds dropout from (seed, how many batches all ranks saw before this one)."""
         self._freeze()
         trainer = self.trainer
         before = (trainer.current_epoch * int(trainer.num_training_batches) + batch_idx) * trainer.world_size
@@ -99,7 +118,7 @@ class SegmenterModule(pl.LightningModule):
 
     def training_step(self, batch: SegmentationBatch, batch_idx: int) -> Tensor:
         """The objective on one batch of patches."""
-        loss = self.objective(self(batch.image).float(), batch.regions.float())
+        loss = supervise(self.objective, self(batch.image), batch.regions.float())
         self.log("train/loss", loss, on_step=False, on_epoch=True, sync_dist=True, batch_size=len(batch.image))
         return loss
 

@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 from glioma_os.networks.contracts import SegmentationNetwork
-from glioma_os.networks.pooling import NEEDS_TUMOUR, pooling
+from glioma_os.networks.pooling import pooling
 
 
 @torch.inference_mode()
 def segment(network: SegmentationNetwork, image: Tensor) -> Tensor:
     """Region probabilities (B, 3, D, H, W) float32 of whole volumes (B, C, D, H, W) of any size."""
-    _, logits = network.whole(image)
+    _, logits = network.forward_whole_volume(image)
     assert logits is not None
     return torch.sigmoid(logits.float())
 
@@ -20,6 +20,6 @@ def segment(network: SegmentationNetwork, image: Tensor) -> Tensor:
 @torch.inference_mode()
 def latents(network: SegmentationNetwork, image: Tensor, pooling_name: str) -> Tensor:
     """Pooled latents (B, F) float32; the decoder runs only if the pooling looks at the predicted tumour."""
-    levels, logits = network.whole(image, decode=pooling_name in NEEDS_TUMOUR)
-    tumour = None if logits is None else torch.sigmoid(logits[:, 1:2].float())
-    return pooling(pooling_name)(levels, tumour)
+    pool = pooling(pooling_name)
+    levels, logits = network.forward_whole_volume(image, decode=pool.needs_tumour)
+    return pool(levels, None if logits is None else torch.sigmoid(logits[:, 1:2].float()))

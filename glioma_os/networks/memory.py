@@ -14,10 +14,10 @@ def checkpoint_activations(network: SegmentationNetwork) -> None:
     """From now on keeps only what goes into each encoder module; names of parameters and results stay the same."""
     for stage in network.encoder_stages():
         for module in stage:
-            module.forward = partial(_checkpointed, module, module.forward)
+            module.forward = partial(_run_checkpointed, module, module.forward)
 
 
-def _checkpointed(module: nn.Module, forward: object, *inputs: object) -> object:
+def _run_checkpointed(module: nn.Module, forward: object, *inputs: object) -> object:
     """Dropout is drawn again as it was."""
     assert callable(forward)
     return checkpoint(forward, *inputs, use_reentrant=False) if module.training else forward(*inputs)

@@ -1,11 +1,17 @@
 """Encoder maps → one float32 latent vector a case, by the maps and the predicted whole tumour.
 
-Only what a pooling looks at is made float32.
+A pooling of your own is a `Pooling` object of your package, made known by an entry point, after which its name may
+stand in `features.pooling`:
+
+    [project.entry-points."glioma_os.pooling"]
+    quartiles = "my_package.pooling:QUARTILES"
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import entry_points
 
 import torch
 from torch import Tensor
@@ -14,7 +20,24 @@ from torch.nn import functional as F
 from glioma_os.errors import ConfigError
 
 SPACE = (2, 3, 4)
-Pooling = Callable[[Sequence[Tensor], Tensor | None], Tensor]
+GROUP = "glioma_os.pooling"
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """A pooling by its name. `function` takes the encoder's maps, (B, C_i, D/2ⁱ, H/2ⁱ, W/2ⁱ) shallow to deep, of any
+    float type, and the predicted whole-tumour probability (B, 1, D, H, W), None unless `needs_tumour`; it gives (B, F)
+    float32, F the same for all sizes. Only what it looks at need be made float32: maps are made when looked at."""
+
+    name: str
+    function: Callable[[Sequence[Tensor], Tensor | None], Tensor]
+    needs_tumour: bool = False
+
+    def __call__(self, levels: Sequence[Tensor], tumour: Tensor | None = None) -> Tensor:
+        """(B, F) float32. A ValueError where the tumour is needed and not given."""
+        if self.needs_tumour and tumour is None:
+            raise ValueError(f"pooling {self.name} needs the predicted whole-tumour probability")
+        return self.function(levels, tumour)
 
 
 def _mean(levels: Sequence[Tensor], tumour: Tensor | None) -> Tensor:
@@ -25,7 +48,8 @@ def _mean(levels: Sequence[Tensor], tumour: Tensor | None) -> Tensor:
 def _mean_max_std(levels: Sequence[Tensor], tumour: Tensor | None) -> Tensor:
     """Bottleneck mean, maximum and sd (B, 3C)."""
     deep = levels[-1].float()
-    return torch.cat([deep.mean(SPACE), deep.amax(SPACE), deep.std(SPACE)], 1)
+    spread = deep.std(SPACE) if deep[0, 0].numel() > 1 else torch.zeros_like(deep[:, :, 0, 0, 0])  # of 1 voxel: none
+    return torch.cat([deep.mean(SPACE), deep.amax(SPACE), spread], 1)
 
 
 def _pyramid(levels: Sequence[Tensor], tumour: Tensor | None) -> Tensor:
@@ -33,9 +57,11 @@ def _pyramid(levels: Sequence[Tensor], tumour: Tensor | None) -> Tensor:
     return torch.cat([level.float().mean(SPACE) for level in levels], 1)
 
 
-def _on_grid(tumour: Tensor, level: int) -> Tensor:
-    """The probability (B, 1, D, H, W) averaged to a level's grid, never 0 everywhere."""
-    return F.avg_pool3d(tumour, 2**level, ceil_mode=True) + 1e-6
+def _resample_to_level(tumour: Tensor, level: int) -> Tensor:
+    """The probability (B, 1, D, H, W) averaged to a level's grid, never 0 everywhere; cells at far faces are averaged
+    over the voxels that they have."""
+    cell = [min(2**level, size) for size in tumour.shape[2:]]
+    return F.avg_pool3d(tumour, cell, ceil_mode=True) + 1e-6
 
 
 def _tumour(levels: Sequence[Tensor], tumour: Tensor | None) -> Tensor:
@@ -43,21 +69,19 @@ def _tumour(levels: Sequence[Tensor], tumour: Tensor | None) -> Tensor:
 
     (B, C + 1). A case without tumour gives the plain mean's limit: weights fall back to uniform.
     """
-    if tumour is None:
-        raise ValueError("tumour pooling needs the predicted whole-tumour probability")
+    assert tumour is not None
     deep = levels[-1].float()
-    weight = _on_grid(tumour, len(levels) - 1)
+    weight = _resample_to_level(tumour, len(levels) - 1)
     weighted = (deep * weight).sum(SPACE) / weight.sum(SPACE)
     return torch.cat([weighted, torch.log1p(tumour.sum(SPACE))], 1)
 
 
 def _tumour_pyramid(levels: Sequence[Tensor], tumour: Tensor | None) -> Tensor:
     """Every level's mean weighted by the predicted tumour, and log(1 + its voxels): (B, ΣC + 1)."""
-    if tumour is None:
-        raise ValueError("tumour pooling needs the predicted whole-tumour probability")
+    assert tumour is not None
     parts = []
     for place, level in enumerate(levels):
-        weight = _on_grid(tumour, place)
+        weight = _resample_to_level(tumour, place)
         parts.append((level.float() * weight).sum(SPACE) / weight.sum(SPACE))
     return torch.cat([*parts, torch.log1p(tumour.sum(SPACE))], 1)
 
@@ -67,19 +91,35 @@ def _flatten(levels: Sequence[Tensor], tumour: Tensor | None) -> Tensor:
     return F.adaptive_avg_pool3d(levels[-1].float(), 6).flatten(1)
 
 
-POOLINGS: dict[str, Pooling] = {
-    "mean": _mean,
-    "mean_max_std": _mean_max_std,
-    "pyramid": _pyramid,
-    "tumour": _tumour,
-    "tumour_pyramid": _tumour_pyramid,
-    "flatten": _flatten,
-}
-NEEDS_TUMOUR = frozenset({"tumour", "tumour_pyramid"})
+POOLINGS = (
+    Pooling("mean", _mean),
+    Pooling("mean_max_std", _mean_max_std),
+    Pooling("pyramid", _pyramid),
+    Pooling("tumour", _tumour, needs_tumour=True),
+    Pooling("tumour_pyramid", _tumour_pyramid, needs_tumour=True),
+    Pooling("flatten", _flatten),
+)
+
+
+def list_poolings() -> dict[str, Pooling]:
+    """Name → pooling: the package's own and those of installed packages, which cannot take the name of another."""
+    found = {own.name: own for own in POOLINGS}
+    for entry in entry_points(group=GROUP):
+        added = entry.load()
+        if not isinstance(added, Pooling) or added.name in found:
+            raise ConfigError(
+                f"entry point {GROUP}:{entry.name}", f"{entry.value} found → a Pooling of a new name expected",
+                "Correct the package's entry point",
+            )  # fmt: skip
+        found[added.name] = added
+    return found
 
 
 def pooling(name: str) -> Pooling:
     """The pooling of that name; a ConfigError lists them."""
-    if name not in POOLINGS:
-        raise ConfigError("features.pooling", f"{name!r} found → one of {sorted(POOLINGS)} expected", "Correct the key")
-    return POOLINGS[name]
+    found = list_poolings()
+    if name not in found:
+        raise ConfigError(
+            "features.pooling", f"{name!r} found → one of {sorted(found)} expected", "Correct the value"
+        )  # fmt: skip
+    return found[name]

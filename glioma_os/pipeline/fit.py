@@ -144,9 +144,9 @@ class FitSegmenter(Step):
         return workspace.prepared(workspace.cohort(self.cohort), self.channels, self.recipe.spacing_mm)
 
     def _policy(self) -> Any:
-        from glioma_os.modules.transfer import TransferPolicy
+        from glioma_os.modules.transfer import Full
 
-        return TransferPolicy("full") if self.transfer is None else self.transfer.build()
+        return Full() if self.transfer is None else self.transfer.build()
 
     def _fit_in_group(self, workspace: Workspace, run: Run) -> None:
         if self.devices > len(self.train):
@@ -192,11 +192,12 @@ class FitSegmenter(Step):
 
     def _data_module(self, workspace: Workspace, network: Any) -> Any:
         schedule = self.training.schedule
-        patch = schedule.patch or self.network.values.get("field")
+        patch = schedule.patch or getattr(network, "normalization_volume", None)
         return self.recipe.data.build(
             cohort=workspace.cohort(self.cohort), store=workspace.store, channels=self.channels, seed=self.seed,
             spacing_mm=self.recipe.spacing_mm, patch=patch, batch_size=schedule.batch_size,
             augmentation=self.training.augmentation.build(), train_patients=self.train, test_patients=self.held,
+            divisor=network.divisor,
         )  # fmt: skip
 
 

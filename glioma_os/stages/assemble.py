@@ -16,6 +16,7 @@ from glioma_os.config.options import GROUPS, Channels, General, Schedule
 from glioma_os.config.registry import check_targets, load_target
 from glioma_os.config.schema import read
 from glioma_os.errors import ConfigError
+from glioma_os.networks.fast.memory_retention import retain_freed_memory
 from glioma_os.pipeline.arm import Arm
 from glioma_os.pipeline.features.contract import FeatureSource
 from glioma_os.pipeline.features.latents import LatentFeatures
@@ -23,7 +24,6 @@ from glioma_os.pipeline.features.none import NoFeatures
 from glioma_os.pipeline.fit import Recipe, Training
 from glioma_os.pipeline.segmentation import SegmentationPlan
 from glioma_os.pipeline.workspace import Workspace
-from glioma_os.training.pages import keep_pages
 
 READ_WHOLE = ("report", "validate", "apply", "collect")  # stages that compare every byte of the runs they read
 COHORTS = ("cohort", "other", "pretraining.cohort", "finetuning.cohort")
@@ -119,8 +119,8 @@ def plan_of(cfg: DictConfig) -> SegmentationPlan:
     """How the segmenters of this configuration come about."""
     pretraining, finetuning = options_of(cfg, "pretraining"), options_of(cfg, "finetuning")
     trainer = trainer_of(cfg)
-    if trainer.keep_pages:
-        keep_pages()
+    if trainer.retain_freed_memory:
+        retain_freed_memory()
     recipe = Recipe(
         component_of(cfg, "network"), component_of(cfg, "data"), trainer, options_of(cfg, "prepare").spacing_mm
     )

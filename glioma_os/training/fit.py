@@ -1,4 +1,4 @@
-"""One segmenter fit from start, or from where it was killed, to a weights file."""
+"""One segmenter fit from start, or from the last checkpoint of an interrupted one, to a weights file."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.plugins.environments import LightningEnvironment, TorchElasticEnvironment
 from lightning.pytorch.utilities import rank_zero_only
-from safetensors.torch import save
 
 from glioma_os.data.segmentation import SegmentationDataModule
 from glioma_os.modules.segmenter import SegmenterModule
 from glioma_os.networks.memory import checkpoint_activations
+from glioma_os.networks.weights import serialize_weights
 from glioma_os.training.callbacks import CurveBeforeCheckpoint, FiniteGuard, FitProgress, SameConfiguration
 from glioma_os.training.checkpoint import AtomicCheckpointIO
 from glioma_os.training.options import TrainerOptions
@@ -39,9 +39,9 @@ def fit_segmenter(
     module: SegmenterModule, data: SegmentationDataModule, run: Run, options: TrainerOptions, epochs: int,
     loggers: Sequence[Logger], title: str,
 ) -> None:  # fmt: skip
-    """Fits and writes `weights.safetensors`; goes on from `checkpoints/last.ckpt` if a killed run left one.
+    """Fits and writes `weights.safetensors`; resumes from `checkpoints/last.ckpt` if an interrupted run left one.
 
-    In a gang every rank calls this; rank 0 alone writes.
+    In a process group (DDP) every rank calls this; rank 0 alone writes.
     """
     quiet_lightning()
     checkpoints = run.path("checkpoints")
@@ -60,8 +60,7 @@ def fit_segmenter(
             raise KeyboardInterrupt from None
         raise
     if trainer.is_global_zero:
-        state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-        atomic_write(run.path(WEIGHTS), save(state))
+        atomic_write(run.path(WEIGHTS), serialize_weights(network))
         shutil.rmtree(checkpoints, ignore_errors=True)
 
 

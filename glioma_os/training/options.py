@@ -20,7 +20,8 @@ class TrainerOptions:
     """Where and how fits run. `precision` auto = bf16-mixed where the processor or GPU knows bf16, else float32.
 
     `devices` processes train one network together (DDP). `compile` and `activation_checkpointing` change speed and
-    memory, not what is learnt. `timeout_s`: how long a rank waits for the others. `keep_pages`: see training/pages.py.
+    memory, not what is learnt. `timeout_s`: how long a rank waits for the others. `retain_freed_memory`:
+    see networks/fast.
     """
 
     accelerator: Literal["cpu", "gpu"] = "cpu"
@@ -31,7 +32,7 @@ class TrainerOptions:
     compile: bool = False
     activation_checkpointing: bool = False
     timeout_s: Positive = 600
-    keep_pages: bool = True
+    retain_freed_memory: bool = True
 
     def __post_init__(self) -> None:
         if self.accelerator == "gpu":

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from glioma_os.fast import is_plain
 from glioma_os.records import Array
 
 _SLAB = 32  # planes at a time: what one pass wrote is still in the cache for the next, and calls stay few
@@ -40,6 +41,12 @@ def z_scores(
     inside, target = _overlap(corner, size, voxels.shape[1:], look)
     if _juts_out(target, size):
         out[...] = look.offset
+    if is_plain():
+        for canvas, channel in zip(out[(slice(None), *target)], channels, strict=True):
+            raw = voxels[(channel, *inside)][look.steps].astype(np.float32)
+            z = (raw - float(mean[channel])) * float(inverse_sd[channel])
+            canvas[...] = np.where(raw == 0, look.offset, look.gain * z + look.offset)
+        return
     for canvas, channel in zip(out[(slice(None), *target)], channels, strict=True):
         raw = voxels[(channel, *inside)][look.steps]
         factor = look.gain * float(inverse_sd[channel])

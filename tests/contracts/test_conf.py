@@ -129,9 +129,9 @@ def test_environment_is_read_under_paths_only():
 
 def test_a_wrong_key_or_value_names_itself():
     with pytest.raises(ConfigError, match="transfer"):
-        build(OmegaConf.create({"_target_": "glioma_os.modules.transfer.TransferPolicy", "nam": "full"}), "transfer")
+        build(OmegaConf.create({"_target_": "glioma_os.modules.transfer.Full", "nam": "full"}), "transfer")
     with pytest.raises(ConfigError, match="last_stage"):
-        build(OmegaConf.create({"_target_": "glioma_os.modules.transfer.TransferPolicy", "name": "ful"}), "transfer")
+        build(OmegaConf.create({"_target_": "glioma_os.modules.transfer.Full", "name": "ful"}), "transfer")
 
 
 def test_the_folder_of_the_package_is_the_one_shipped():

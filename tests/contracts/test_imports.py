@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "glioma_os"
 LAYERS = [
-    {"errors", "records", "seeds", "__init__"},
+    {"errors", "records", "seeds", "fast", "__init__"},
     {"config"},
     {"volumes", "survival", "networks"},
     {"cohorts"},

@@ -6,7 +6,7 @@ from safetensors.torch import save_file
 from glioma_os.errors import ConfigError, DataError, IntegrityError
 from glioma_os.networks.contracts import SegmentationNetwork
 from glioma_os.networks.inference import latents, segment
-from glioma_os.networks.pooling import POOLINGS
+from glioma_os.networks.pooling import list_poolings
 from glioma_os.networks.segresnet import GliomaSegResNet
 from glioma_os.networks.weights import adapt_channels, load_weights, md5_of, read_state_dict
 
@@ -53,7 +53,7 @@ def test_wrong_md5_other_shapes_and_code_are_refused(tmp_path):
     torch.save(small().state_dict(), path)
     with pytest.raises(IntegrityError, match="md5"):
         read_state_dict(path, "870e677b")
-    with pytest.raises(IntegrityError, match="init_filters"):
+    with pytest.raises(IntegrityError, match="another shape"):
         load_weights(GliomaSegResNet(4), path, FOUR, FOUR)
     prefixed = {f"module.{name}": tensor for name, tensor in small().state_dict().items()}
     torch.save(prefixed, path)
@@ -73,10 +73,10 @@ def test_wrong_md5_other_shapes_and_code_are_refused(tmp_path):
 def test_fewer_channels_keep_the_response_to_equal_channels():
     """With every channel alike, two rescaled slices answer as the four they came from would, had those been alike."""
     state = small().state_dict()
-    key = small().input_convolution()
+    (key,) = small().input_convolutions()
     state[key] = state[key].mean(1, keepdim=True).expand_as(state[key]).clone()
     two = small(2)
-    two.load_state_dict(adapt_channels(state, key, FOUR, TWO))
+    two.load_state_dict(adapt_channels(state, [key], FOUR, TWO))
     four = small()
     four.load_state_dict(state)
     image = torch.randn(1, 1, 8, 8, 8)
@@ -86,20 +86,20 @@ def test_fewer_channels_keep_the_response_to_equal_channels():
 
 def test_surgery_takes_the_named_slices():
     state = small().state_dict()
-    key = small().input_convolution()
-    out = adapt_channels(state, key, FOUR, TWO)
+    (key,) = small().input_convolutions()
+    out = adapt_channels(state, [key], FOUR, TWO)
     assert torch.equal(out[key], state[key][:, [0, 3]] * 2)
     with pytest.raises(ConfigError, match="t2"):
-        adapt_channels(state, key, TWO, ("t2",))
+        adapt_channels(state, [key], TWO, ("t2",))
 
 
 def test_maps_and_logits_of_a_whole_case_are_the_forward_pass():
     network, image = small(), torch.randn(2, 4, 16, 8, 12)
     with torch.no_grad():
-        maps, logits = network.whole(image)
+        maps, logits = network.forward_whole_volume(image)
         assert tuple(level.shape[1] for level in maps) == network.level_channels
         assert torch.equal(logits, network(image))
-        alone, nothing = network.whole(image, decode=False)
+        alone, nothing = network.forward_whole_volume(image, decode=False)
         assert nothing is None and all(torch.equal(one, other) for one, other in zip(maps, alone, strict=True))
 
 
@@ -110,14 +110,14 @@ def test_any_size_comes_back_as_it_went_in(shape):
     assert probabilities.shape == (1, 3, *shape)
     assert ((probabilities >= 0) & (probabilities <= 1)).all()
     with torch.inference_mode():
-        maps, _ = network.whole(image)
-        network.field = (32, 32, 32)
-        in_field, _ = network.whole(image)
+        maps, _ = network.forward_whole_volume(image)
+        network.normalization_volume = (32, 32, 32)
+        in_field, _ = network.forward_whole_volume(image)
     expected = [tuple(-(-size // 2**level) for size in shape) for level in range(3)]
     assert [tuple(level.shape[2:]) for level in maps] == [tuple(level.shape[2:]) for level in in_field] == expected
 
 
-@pytest.mark.parametrize("name", POOLINGS)
+@pytest.mark.parametrize("name", list_poolings())
 def test_every_pooling_gives_one_finite_length_for_every_size(name):
     network = small()
     sizes = {latents(network, torch.randn(1, 4, *shape), name).shape for shape in [(12, 12, 12), (13, 9, 22)]}
@@ -130,6 +130,6 @@ def test_tumour_pooling_looks_where_the_tumour_is():
     deep[:, :, :2] = 5.0
     tumour = torch.zeros(1, 1, 8, 8, 8)
     tumour[:, :, :4] = 1.0
-    pooled = POOLINGS["tumour"]([torch.zeros(1, 2, 8, 8, 8), deep], tumour)
+    pooled = list_poolings()["tumour"]([torch.zeros(1, 2, 8, 8, 8), deep], tumour)
     assert torch.allclose(pooled[0, :3], torch.full((3,), 5.0), atol=1e-3)
     assert torch.allclose(pooled[0, 3], torch.log1p(tumour.sum()))

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from glioma_os.data.brats import BratsDataModule
 from glioma_os.errors import ConfigError, EnvironmentFault, IntegrityError, TrainingError
 from glioma_os.modules.segmenter import SegmenterModule
-from glioma_os.modules.transfer import TransferPolicy
+from glioma_os.modules.transfer import Frozen, Full, Gradual
 from glioma_os.networks.segresnet import GliomaSegResNet
 from glioma_os.training.checkpoint import AtomicCheckpointIO
 from glioma_os.training.fit import fit_segmenter
@@ -40,10 +40,10 @@ def data(cohorts, tmp_path):
     return BratsDataModule(cohorts["brats2020"], store, train_patients=patients[:3], seed=3)
 
 
-def fit(tmp_path, data, name, epochs=3, policy="full", objective=None, stop_after=None, **options):
+def fit(tmp_path, data, name, epochs=3, policy=None, objective=None, stop_after=None, **options):
     torch.manual_seed(0)
     network = GliomaSegResNet(4, init_filters=8, blocks_down=(1, 1, 1), blocks_up=(1, 1), dropout=0.2)
-    module = SegmenterModule(network, objective or Bowl(), TransferPolicy(policy), lr=1e-2, seed=5)
+    module = SegmenterModule(network, objective or Bowl(), policy or Full(), lr=1e-2, seed=5)
     run = Run(tmp_path / "runs", "segment", name, {}, 0)
     if stop_after is not None:
         original = module.on_train_epoch_start
@@ -124,15 +124,15 @@ def test_a_checkpoint_that_is_not_the_fits_own_is_one_sentence(tmp_path, data, d
 def test_frozen_means_bitwise_unchanged(tmp_path, data):
     torch.manual_seed(0)
     start = GliomaSegResNet(4, init_filters=8, blocks_down=(1, 1, 1), blocks_up=(1, 1), dropout=0.2).state_dict()
-    end = load_file(fit(tmp_path, data, "frozen", epochs=1, policy="frozen").path(WEIGHTS))
+    end = load_file(fit(tmp_path, data, "frozen", epochs=1, policy=Frozen()).path(WEIGHTS))
     moved = {name.split(".")[0] for name in start if not torch.equal(start[name], end[name])}
     assert moved and not moved & {"convInit", "down_layers"}
 
 
-def test_gradual_thaws_within_the_shortest_training(tmp_path, data):
+def test_gradual_unfreezes_within_the_shortest_training(tmp_path, data):
     torch.manual_seed(0)
     start = GliomaSegResNet(4, init_filters=8, blocks_down=(1, 1, 1), blocks_up=(1, 1), dropout=0.2).state_dict()
-    end = load_file(fit(tmp_path, data, "gradual", epochs=1, policy="gradual").path(WEIGHTS))
+    end = load_file(fit(tmp_path, data, "gradual", epochs=1, policy=Gradual()).path(WEIGHTS))
     moved = {name.split(".")[0] for name in start if not torch.equal(start[name], end[name])}
     assert {"convInit", "down_layers"} <= moved
 

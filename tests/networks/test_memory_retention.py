@@ -5,8 +5,8 @@ import pytest
 
 CODE = """
 import resource, sys, torch
-from glioma_os.training.pages import keep_pages
-assert not int(sys.argv[1]) or keep_pages()
+from glioma_os.networks.fast.memory_retention import retain_freed_memory
+assert not int(sys.argv[1]) or retain_freed_memory()
 torch.set_num_threads(1)
 image = torch.randn(1, 8, 64, 64, 64)
 convolution = torch.nn.Conv3d(8, 8, 3, padding=1)
