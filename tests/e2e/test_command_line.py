@@ -8,7 +8,7 @@ import pytest
 
 from glioma_os import NOTICE
 from glioma_os.volumes.nifti import write_nifti
-from tests.e2e.test_study import run
+from tests.program import run
 
 NAME = "BraTS20_Training_001"
 

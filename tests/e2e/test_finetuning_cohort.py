@@ -4,7 +4,8 @@ import json
 
 from glioma_os.cohorts.overlap import same_people
 from glioma_os.cohorts.synthetic import synthetic_cohort
-from tests.e2e.test_study import TINY, run
+from tests.e2e.test_study import TINY
+from tests.program import run
 
 
 def test_shared_patients_of_the_finetuning_cohort_are_found_and_a_fraction_of_it_is_trained_on(tmp_path):

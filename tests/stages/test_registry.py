@@ -17,7 +17,7 @@ from glioma_os.stages import registry
 from glioma_os.stages.build import build, run_stage
 from glioma_os.stages.registry import REGISTRY, check_hydra, check_target, check_targets, load_target, slot_of
 from tests.contracts.test_conf import configuration
-from tests.e2e.test_study import run
+from tests.program import run
 
 KEYS = ("stage", "cohort", "other", "pretraining.cohort", "cohorts.a", "data", "network", "transfer", "head.cox",
         "endpoint", "trainer", "pretraining.schedule.objective", "finetuning.schedule.augmentation", "logger.logger",

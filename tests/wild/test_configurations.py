@@ -14,7 +14,7 @@ from glioma_os.stages.guards import check_names, guard_configuration
 from glioma_os.stages.publishing import UNPUBLISHED, publication_owed
 from glioma_os.stages.setting import Setting
 from glioma_os.training.run import Run
-from tests.e2e.test_study import run
+from tests.program import run
 
 SECRET = "hunter2-token"
 
