@@ -37,6 +37,6 @@ class PreparedCohort:
         if not found:
             raise DataError(
                 f"cohort {self.cohort.name}", f"no mask for any of {len(patients)} patients found → masks to train on",
-                "Fine-tune on a cohort with masks (finetuning.from=cohort) or not at all (finetuning.from=none)",
+                "Fine-tune on a cohort with masks (finetuning.source=cohort) or not at all (finetuning.source=none)",
             )  # fmt: skip
         return found

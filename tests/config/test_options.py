@@ -17,7 +17,8 @@ def composed():
     "word",
     [
         "seed=abc", "seed=1.5", "seed=null", "seed=true", "validation.folds=five", "channels=t1c",
-        "validation.components=8", "pretraining.schedule.lr=fast", "trainer.retain_freed_memory=maybe", "trainer.retain_freed_memory=1",
+        "validation.components=8", "pretraining.schedule.lr=fast",
+        "trainer.retain_freed_memory=maybe", "trainer.retain_freed_memory=1",
     ],
 )  # fmt: skip
 def test_another_type_than_the_keys_own_is_an_error_that_names_it(word):

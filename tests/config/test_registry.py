@@ -17,7 +17,7 @@ from glioma_os.errors import ConfigError
 from glioma_os.fusion.heads.cox import Cox
 from glioma_os.stages.assemble import run_stage
 from tests.contracts.test_conf import build, configuration
-from tests.e2e.test_study import run
+from tests.program import run
 
 KEYS = ("stage", "cohort", "other", "pretraining.cohort", "cohorts.a", "data", "network", "transfer", "head.cox",
         "endpoint", "trainer", "features", "logger", "pretraining.schedule.objective",

@@ -6,15 +6,15 @@ import sys
 
 import pytest
 import torch
-from glioma_os.stages.build import build
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from glioma_os.__main__ import config_folder
+from glioma_os.config import registry
 from glioma_os.errors import ConfigError
 from glioma_os.networks.pooling import list_poolings, pooling
-from glioma_os.stages import registry
 from tests.contracts.network_contract import check_network, check_policy
+from tests.contracts.test_conf import build
 
 CONF = config_folder()
 NETWORKS = sorted(path.stem for path in (CONF / "network").glob("*.yaml"))

@@ -8,7 +8,7 @@ import pytest
 
 from glioma_os import NOTICE
 from glioma_os.volumes.nifti import write_nifti
-from tests.e2e.test_study import run
+from tests.program import run
 
 NAME = "BraTS20_Training_001"
 
@@ -39,7 +39,10 @@ def test_help_imports_nothing_heavy(tmp_path):
         ),
         (["cohort._target_=os.system", "stage=verify"], ["cohort._target_", "os.system"]),
         (["seed=abc", "stage=survival"], ["seed", "abc", "a whole number"]),
-        (["head=[]", "stage=survival", "features=none"], ["head", "none found", "cox"]),
+        (
+            ["head=[]", "stage=survival", "features=none", "synthetic.patients=12", "synthetic.spacing_mm=8"],
+            ["head", "none found", "cox"],
+        ),
         (["cohort=3", "stage=verify"], ["group", "int"]),
         (["head.mlp.drop_out=0", "stage=survival"], ["head.mlp.drop_out", "did you mean 'dropout'"]),
         (["head.cox.l2=1", "stage=survival"], ["head.cox.l2", "[10.0, 1.0, 100.0]"]),

@@ -4,11 +4,12 @@ import json
 
 from glioma_os.cohorts.overlap import same_people
 from glioma_os.cohorts.synthetic import synthetic_cohort
-from tests.e2e.test_study import TINY, run
+from tests.e2e.test_study import TINY
+from tests.program import run
 
 
 def test_shared_patients_of_the_finetuning_cohort_are_found_and_a_fraction_of_it_is_trained_on(tmp_path):
-    words = ["experiment=demo", *TINY[1:], "settings={}", "pretraining.from=none", "finetuning.from=cohort",
+    words = ["experiment=demo", *TINY[1:], "settings={}", "pretraining.source=none", "finetuning.source=cohort",
              "cohort@finetuning.cohort=synthetic_brats2018", "transfer=scratch",
              "finetuning.schedule.epochs=1"]  # fmt: skip
     done = run(tmp_path, "stage=survival", *words, "finetuning.fraction=0.5")

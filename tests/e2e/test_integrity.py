@@ -12,7 +12,7 @@ import pytest
 
 from glioma_os.reporting.result_files import read_predictions
 from glioma_os.volumes import manifest
-from tests.e2e.test_study import run
+from tests.program import run
 
 IDS = ["=1+1", "@x", "+1", "-1", "'q", "a#b", "<script>alert(1)", "none1", "a&b;c", "Zoë"]
 STUDY = [

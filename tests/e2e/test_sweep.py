@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from tests.e2e.test_study import run
+from tests.program import run
 
 
 @pytest.fixture(scope="module")

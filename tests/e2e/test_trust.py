@@ -7,7 +7,7 @@ import stat
 import numpy as np
 import pytest
 
-from tests.e2e.test_study import run
+from tests.program import run
 
 HEAD = "Brats20ID,Age,Survival_days,Extent_of_Resection"
 

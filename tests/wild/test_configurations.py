@@ -13,7 +13,7 @@ from glioma_os.errors import ConfigError
 from glioma_os.pipeline.trackers import UNPUBLISHED
 from glioma_os.stages.assemble import heads_of, workspace_of
 from glioma_os.training.run import Run
-from tests.e2e.test_study import run
+from tests.program import run
 
 SECRET = "hunter2-token"
 

@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from glioma_os.__main__ import _exit_code
-from tests.e2e.test_study import run
+from tests.program import run
 
 ROOT = Path(__file__).resolve().parents[2]
 UNSAFE = {

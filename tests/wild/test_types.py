@@ -7,7 +7,7 @@ from glioma_os.__main__ import config_folder
 from glioma_os.errors import ConfigError
 from glioma_os.stages.assemble import check_options
 from glioma_os.sweeps.jobs import Pool
-from tests.e2e.test_study import run
+from tests.program import run
 
 WRONG = [
     ("validation.repeats", "abc", "or 'auto'"), ("validation.repeats", "1.5", "or 'auto'"),
