@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from glioma_os import NOTICE, __version__
+from glioma_os.config.renamed import rename_word
 from glioma_os.errors import INTERRUPTED, TERMINATED, ConfigError, EnvironmentFault, GliomaError, printable
 
 STAGES = {
@@ -76,7 +77,8 @@ def spelled_out(arguments: list[str]) -> list[str]:
     several, each held out once, whose keys are then `train.a.table=…`."""
     several = next((word[len("train=[") : -1] for word in arguments if re.fullmatch(r"train=\[.*\]", word)), None)
     names = [name.strip() for name in several.split(",")] if several else []
-    return [word for argument in arguments for word in _in_hydras_words(argument, names)]
+    renamed = [rename_word(argument) for argument in arguments]
+    return [word for argument in renamed for word in _in_hydras_words(argument, names)]
 
 
 def _in_hydras_words(argument: str, several: list[str]) -> list[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
-from omegaconf import DictConfig, OmegaConf, open_dict
+if TYPE_CHECKING:  # --help imports this module, and must not wait for OmegaConf
+    from omegaconf import DictConfig
 
 RENAMED = {  # until 0.3
     "pretraining.from": "pretraining.source",
@@ -28,6 +30,8 @@ def rename_word(word: str) -> str:
 
 def rename_keys(cfg: DictConfig) -> None:
     """The same in a composed configuration, where a preset of a user's own has an old key."""
+    from omegaconf import DictConfig, OmegaConf, open_dict
+
     for old, new in RENAMED.items():
         group, _, key = old.partition(".")
         node = OmegaConf.select(cfg, group)
