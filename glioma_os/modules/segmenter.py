@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from glioma_os.errors import ConfigError
 from glioma_os.modules.transfer import TransferPolicy, apply_freeze
 from glioma_os.networks.contracts import SegmentationNetwork
-from glioma_os.networks.inference import segment
-from glioma_os.records import Region, SegmentationBatch
+from glioma_os.records import SegmentationBatch
 from glioma_os.seeds import derive_seed
 
 
@@ -121,17 +120,3 @@ class SegmenterModule(pl.LightningModule):
         loss = supervise(self.objective, self(batch.image), batch.regions.float())
         self.log("train/loss", loss, on_step=False, on_epoch=True, sync_dist=True, batch_size=len(batch.image))
         return loss
-
-    def test_step(self, batch: SegmentationBatch, batch_idx: int) -> None:
-        """Dice per region of whole volumes, on the prepared grid."""
-        prediction = segment(self.network, batch.image) >= 0.5
-        reference = batch.regions.bool()
-        both = (prediction & reference).sum((2, 3, 4))
-        sizes = prediction.sum((2, 3, 4)) + reference.sum((2, 3, 4))
-        dice = torch.where(sizes == 0, 1.0, 2 * both / sizes.clamp(min=1)).mean(0)
-        for region, value in zip(Region, dice, strict=True):
-            self.log(f"test/dice_{region}", value, batch_size=len(batch.image))
-
-    def predict_step(self, batch: SegmentationBatch, batch_idx: int) -> Tensor:
-        """Region probabilities (B, 3, D, H, W) of whole volumes."""
-        return segment(self.network, batch.image)
