@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,7 @@ SITES = {
     "2013": Scanner(gain=90, noise=0.15, gamma=0.9),
 }
 HOSPITAL = Scanner(gain=120, noise=0.14, gamma=1.15, bias=0.12, blur_mm=5.0)
-Progress = Callable[[Iterable, int, str], Iterable]
+Progress = Callable[[Iterable[Any], int, str], Iterable[Any]]
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def synthetic_cohort(
     return cohort
 
 
-def _silent(items: Iterable, total: int, title: str) -> Iterable:
+def _silent(items: Iterable[Any], total: int, title: str) -> Iterable[Any]:
     return items
 
 
@@ -217,7 +218,7 @@ def _write_besta(patients: int, signal: float, spacing_mm: float, seed: int, pro
     _write_csv(folder / "patients.csv", header, rows)
 
 
-def _write_csv(path: Path, header: list[str], rows: list[list]) -> None:
+def _write_csv(path: Path, header: list[str], rows: list[list[Any]]) -> None:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([header, *rows])
     path.write_text(text.getvalue())

@@ -138,18 +138,18 @@ def _integrated_brier(sample: Sample, weights: Array) -> Array:
 
 def _squared_errors(sample: Sample) -> Array:
     """(days predicted − days lived)², (n,)."""
-    return (median_days(*sample.of_curves()) - sample.time) ** 2
+    return np.asarray((median_days(*sample.of_curves()) - sample.time) ** 2)
 
 
 def _mean_squared_error(sample: Sample, weights: Array) -> Array:
-    return weights @ _squared_errors(sample) / weights.sum(axis=1)
+    return np.asarray(weights @ _squared_errors(sample) / weights.sum(axis=1))
 
 
 def _median_squared_error(sample: Sample, weights: Array) -> Array:
     errors = _squared_errors(sample)
     order = np.argsort(errors, kind="stable")
     held = weights[:, order].cumsum(axis=1)
-    return errors[order][np.argmax(held >= held[:, -1:] / 2, axis=1)]
+    return np.asarray(errors[order][np.argmax(held >= held[:, -1:] / 2, axis=1)])
 
 
 def _brier(sample: Sample, weights: Array) -> Array:

@@ -70,7 +70,7 @@ def _newton_logistic(inputs: Array, offset: Array, outcome: Array) -> Array:
         information = (inputs.T * (mean * (1 - mean))) @ inputs
         step = np.linalg.lstsq(information, inputs.T @ (outcome - mean), rcond=None)[0]
         if np.abs(step).max() < 1e-10:
-            return beta + step
+            return np.asarray(beta + step)
         lowest = value - 1e-12 * (1 + abs(value))  # rounding of the sum, not a descent
         while (new := log_likelihood(beta + step)) < lowest and np.abs(step).max() > 1e-12:
             step = step / 2
@@ -110,7 +110,7 @@ def brier(classes: Array, probabilities: Array, weights: Array) -> Array:
     """Brier score (B,) of (n, K) probabilities: squared error of P(class) for K = 2, summed over classes for more."""
     truth = np.eye(probabilities.shape[1])[np.asarray(classes)]
     errors = np.sum((probabilities - truth) ** 2, axis=1) / (2 if probabilities.shape[1] == 2 else 1)
-    return weights @ errors / weights.sum(axis=1)
+    return np.asarray(weights @ errors / weights.sum(axis=1))
 
 
 class DCalibration(NamedTuple):

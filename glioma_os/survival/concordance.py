@@ -95,7 +95,7 @@ def _every_pair(time: Array, event: Array, risk: Array, weights: Array) -> tuple
 
 def _before(columns: Array) -> Array:
     """The sum of all rows above each, (n, B)."""
-    return np.cumsum(columns, axis=0) - columns
+    return np.asarray(np.cumsum(columns, axis=0) - columns)
 
 
 def weighted_concordance(

@@ -69,7 +69,7 @@ class Endpoint:
         cuts = np.quantile(deaths, np.asarray(self.quantiles, dtype=float))
         if np.any(np.diff(cuts) <= 0):
             raise DataError(f"endpoint {self.name}", f"quantiles fall together at {cuts} days", "Use fewer classes")
-        return cuts
+        return np.asarray(cuts)
 
 
 def class_weights(time: Array, event: Array, cuts: Array, sample: Array) -> Array:
@@ -85,7 +85,7 @@ def class_weights(time: Array, event: Array, cuts: Array, sample: Array) -> Arra
     settled = np.where(event & (time < cuts[-1]), time, cuts[-1])
     probability = curves.just_before(curves.uncensored, settled)[0]
     positive = probability[probability > 0]
-    return 1 / np.maximum(probability, positive.min() if len(positive) else 1.0)
+    return np.asarray(1 / np.maximum(probability, positive.min() if len(positive) else 1.0))
 
 
 def classes(time: Array, event: Array, cuts: Array) -> Array:

@@ -103,7 +103,7 @@ def observed_expected(
 
 def _log_minus_log(risk: Array) -> Array:
     """log(−log S) of predicted risks, held 1e-6 away from 0 and 1."""
-    return np.log(-np.log1p(-np.clip(np.asarray(risk, float), 1e-6, 1 - 1e-6)))
+    return np.asarray(np.log(-np.log1p(-np.clip(np.asarray(risk, float), 1e-6, 1 - 1e-6))))
 
 
 def _censored_at(time: Array, event: Array, horizon_days: float) -> tuple[Array, Array]:

@@ -25,7 +25,7 @@ class Weibull(NamedTuple):
         centre = self.intercept + inputs @ self.beta
         with np.errstate(divide="ignore"):
             log_days = np.log(np.asarray(at_days, float))
-        return np.exp(-np.exp(np.minimum((log_days[None, :] - centre[:, None]) / self.scale, 700.0)))
+        return np.asarray(np.exp(-np.exp(np.minimum((log_days[None, :] - centre[:, None]) / self.scale, 700.0))))
 
 
 def fit_weibull(inputs: Array, time: Array, event: Array, l2: float = 0.0) -> Weibull:
@@ -73,7 +73,7 @@ class DiscreteHazard(NamedTuple):
         days = np.asarray(at_days, float)
         own = np.minimum(np.searchsorted(self.edges, days), len(self.edges) - 1)
         before = np.column_stack([np.zeros(len(risk)), log_alive.cumsum(axis=1)])[:, own]
-        return np.exp(before + log_alive[:, own] * ((days - starts[own]) / (self.edges - starts)[own]))
+        return np.asarray(np.exp(before + log_alive[:, own] * ((days - starts[own]) / (self.edges - starts)[own])))
 
 
 def fit_discrete_hazard(

@@ -23,7 +23,7 @@ def _odds(thresholds: Array) -> Array:
     thresholds = np.asarray(thresholds, float)
     if not np.all((thresholds > 0) & (thresholds < 1)):
         raise DataError("decision curve", f"thresholds {thresholds} found → in (0, 1) expected", "Correct them")
-    return thresholds / (1 - thresholds)
+    return np.asarray(thresholds / (1 - thresholds))
 
 
 def decision_curve(outcome: Array, probability: Array, thresholds: Array) -> DecisionCurve:

@@ -30,7 +30,8 @@ def background_value(image: Array, where: Path | str) -> np.generic:
             where, f"not skull-stripped: {share:.0%} of the voxels at the border hold one value → a constant "
             "background expected", STRIP,
         )  # fmt: skip
-    return values[counts.argmax()]
+    value: np.generic = values[counts.argmax()]
+    return value
 
 
 def without_background(image: Array, affine: Array, where: Path | str) -> Array:

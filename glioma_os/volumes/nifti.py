@@ -6,8 +6,10 @@ import gzip
 import hashlib
 import io
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -123,7 +125,7 @@ def _inflate(raw: bytes, most: int, path: Path) -> bytes:
 def _needed(header: _Header) -> int:
     """Bytes up to the last voxel."""
     shape = header["dim"][1 : 1 + int(header["dim"][0])]
-    return int(header["vox_offset"]) + int(np.prod(shape, dtype=np.int64)) * header.get_data_dtype().itemsize
+    return int(header["vox_offset"]) + int(np.prod(shape, dtype=np.int64)) * int(header.get_data_dtype().itemsize)
 
 
 def _header(plain: bytes, path: Path, ndim: int) -> _Header:
@@ -172,7 +174,8 @@ def _voxels(plain: bytes, header: _Header, ndim: int) -> Array:
 def _forms(header: _Header, path: Path) -> list[Array]:
     """sform and qform, as far as they are coded; a qform that cannot be read counts only where there is no sform."""
     forms, faults = [], []
-    for read in (header.get_sform, header.get_qform):
+    readers: tuple[Callable[..., Any], ...] = (header.get_sform, header.get_qform)
+    for read in readers:
         try:
             with np.errstate(all="ignore"):
                 form = read(coded=True)[0]

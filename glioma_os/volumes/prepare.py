@@ -116,10 +116,10 @@ def resample(array: Array, factor: Array) -> Array:
         steps = whole.astype(int)
         array = np.pad(array, [(0, -size % step) for size, step in zip(array.shape, steps, strict=True)])
         blocks = [part for size, step in zip(array.shape, steps, strict=True) for part in (size // step, step)]
-        return array.reshape(blocks).mean((1, 3, 5), dtype=np.float32)
+        return np.asarray(array.reshape(blocks).mean((1, 3, 5), dtype=np.float32))
     shape = tuple(max(1, round(size / f)) for size, f in zip(array.shape, factor, strict=True))
     smooth = ndimage.gaussian_filter(array, [max(0.0, 0.4 * (f - 1)) for f in factor])
-    return ndimage.affine_transform(smooth, factor, (factor - 1) / 2, output_shape=shape, order=1)
+    return np.asarray(ndimage.affine_transform(smooth, factor, (factor - 1) / 2, output_shape=shape, order=1))
 
 
 def _to_int16(array: Array, name: str) -> Array:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from glioma_os.fast import is_plain
 from glioma_os.records import Array
 
+Slices = tuple[Any, ...]  # one slice an axis
 _SLAB = 32  # planes at a time: what one pass wrote is still in the cache for the next, and calls stay few
 
 
@@ -90,7 +92,9 @@ def region_masks(bits: Array, corner: tuple[int, ...], look: Look, out: Array) -
     first &= 1
 
 
-def _overlap(corner: tuple[int, ...], size: tuple[int, ...], shape: tuple[int, ...], look: Look) -> tuple[tuple, tuple]:
+def _overlap(
+    corner: tuple[int, ...], size: tuple[int, ...], shape: tuple[int, ...], look: Look
+) -> tuple[Slices, Slices]:
     """What window and box share: its place in the box, and in the window as it is shown."""
     inside, target = [], []
     for start, extent, limit, flip in zip(corner, size, shape, look.flips, strict=True):
@@ -102,5 +106,5 @@ def _overlap(corner: tuple[int, ...], size: tuple[int, ...], shape: tuple[int, .
     return tuple(inside), tuple(target)
 
 
-def _juts_out(target: tuple, size: tuple[int, ...]) -> bool:
+def _juts_out(target: Slices, size: tuple[int, ...]) -> bool:
     return any(part.stop - part.start < extent for part, extent in zip(target, size, strict=True))
