@@ -32,7 +32,7 @@ class BestaCohort(Cohort):
         event_values: Mapping[object, str] | None = None, name: str = "besta",
     ) -> None:  # fmt: skip
         if table is None:
-            raise ConfigError("cohort.table", "null found → the hospital's CSV expected",
+            raise ConfigError("cohort.table", "not set → the hospital's CSV expected",
                               "Set cohort.table=FILE, or GLIOMA_OS_BESTA")  # fmt: skip
         self.table, self.name, self.label_coding = Path(table), name, coding(label_coding).name
         self.root = Path(root) if root is not None else self.table.parent

@@ -45,7 +45,7 @@ WITHOUT_SURVIVAL = "survival_evaluation"  # the tables of validation and test ca
 def _folder(root: str | Path | None) -> Path:
     if root is None:
         raise ConfigError(
-            "cohort.root", "null found → a BraTS folder expected",
+            "cohort.root", "not set → a BraTS folder expected",
             "Set cohort.root=FOLDER, or GLIOMA_OS_BRATS2020 (GLIOMA_OS_BRATS2018 for pre-training)",
         )  # fmt: skip
     path = Path(root)
@@ -113,11 +113,15 @@ class BratsCohort(Cohort):
         releases = sorted({told for _, told, _ in found.values()})
         if release == "auto":
             if len(releases) > 1:
-                raise DataError(self.root, f"cases of releases {releases} found → one release", "Set cohort.release")
+                raise DataError(
+                    self.root, f"cases of releases {releases} found → one release expected", "Set cohort.release"
+                )
             release = releases[0]
         self._found = {case: (path, patient) for case, (path, told, patient) in found.items() if told == release}
         if not self._found:
-            raise ConfigError("cohort.release", f"{release!r} found → {releases} lie in {self.root}", "Correct the key")
+            raise ConfigError(
+                "cohort.release", f"{release!r} found → one of {releases} in {self.root} expected", "Correct the value"
+            )
         self.release, self.name = release, name or f"brats{release}"
         self.label_coding = label_coding or f"brats{release}"
         tables = ("survival_info.csv", "survival_data.csv")
@@ -180,11 +184,13 @@ def _files(folder: Path) -> tuple[dict[Modality, Path], Path | None]:
         modality = modality_of(token)
         if token.lower() in SEGMENTATION_ALIASES or path.name.startswith(ODD_LABELS.get(folder.name, "\0")):
             if label is not None:
-                raise DataError(path, f"a second mask beside {label.name} found → one", "Remove one")
+                raise DataError(path, f"a second mask beside {label.name} found → one per case expected", "Remove one")
             label = path
         elif modality is not None:
             if modality in images:
-                raise DataError(path, f"{modality} twice, also {images[modality].name}, found → once", "Remove one")
+                raise DataError(
+                    path, f"{modality} found twice, also as {images[modality].name} → one file expected", "Remove one"
+                )
             images[modality] = path
     return images, label
 

@@ -143,8 +143,8 @@ def shared_scans(cohort: Cohort) -> list[Finding]:
         own = case.patient_id == twin.patient_id
         out.append(Finding(
             case.case_id, path.name, "note" if own else "error",
-            f"the same file as {copy.name} of case {twin.case_id} found → a scan of its own",
-            "Check which session it is" if own else "Give both cases one patient id, or leave one out",
+            f"the same file as {copy.name} of case {twin.case_id} found → a separate scan expected",
+            "Check which session it is" if own else "Give both cases the same patient id, or leave one out",
         ))  # fmt: skip
     return out
 

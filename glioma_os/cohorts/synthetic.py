@@ -104,11 +104,11 @@ def synthetic_cohort(
     sequences with survival. `besta`: a hospital's two sequences and one table.
     """  # fmt: skip
     if kind not in WRITERS:
-        raise ConfigError("cohort.kind", f"{kind!r} found → one of {sorted(WRITERS)} expected", "Correct the key")
+        raise ConfigError("cohort.kind", f"{kind!r} found → one of {sorted(WRITERS)} expected", "Correct the value")
     if not 0 <= signal**2 <= 1 - AGE_CORRELATION**2:
         raise ConfigError(
             "synthetic.signal", f"{signal} found → 0 to {np.sqrt(1 - AGE_CORRELATION**2):.2f} expected",
-            "signal is the correlation of the imaging trait with log survival beside age",
+            "Lower it: signal is the correlation of the imaging trait with log survival, besides that of age",
         )  # fmt: skip
     recipe = [RECIPE, kind, patients, signal, spacing_mm, seed]
     folder = Path(root) / f"{kind}-{hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:12]}"

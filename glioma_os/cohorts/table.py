@@ -35,7 +35,7 @@ class TableCohort(Cohort):
         patient_pattern: str | None = None, name: str = "table",
     ) -> None:  # fmt: skip
         if table is None:
-            raise ConfigError("cohort.table", "null found → a table (CSV or .xlsx) expected", "Set cohort.table=FILE")
+            raise ConfigError("cohort.table", "not set → a table (CSV or .xlsx) expected", "Set cohort.table=FILE")
         self.table, self.name = Path(table), name
         self.id_column, self.age_column, self.alias_columns = id_column, age_column, tuple(alias_columns)
         self.outcomes = OutcomeColumns.declared(days_column, event_column, time_unit, event_values)

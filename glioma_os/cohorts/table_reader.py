@@ -59,7 +59,7 @@ def read_text_table(path: str | Path) -> TextTable:
         header, lines, delimiter = _csv_cells(path, decode(path))
     columns, lines = _squared(path, [" ".join(visible(name).split()) for name in header], lines)
     if not lines:
-        raise DataError(path, "a header without rows found → one row a patient expected", "Export the table again")
+        raise DataError(path, "a header without rows found → one row per patient expected", "Export the table again")
     return TextTable(path, columns, tuple(_with_points(path, lines, delimiter)))
 
 

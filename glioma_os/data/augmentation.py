@@ -34,9 +34,11 @@ class Augmentation:
     def __post_init__(self) -> None:
         for name in ("flip", "physics", "channel_dropout"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"augmentation.{name}", f"{getattr(self, name)} found → 0 to 1", "Correct the value")
+                raise ConfigError(
+                    f"augmentation.{name}", f"{getattr(self, name)} found → 0 to 1 expected", "Correct the value"
+                )
         if not 0 <= self.scale < 1:
-            raise ConfigError("augmentation.scale", f"{self.scale} found → 0 to below 1", "Correct the value")
+            raise ConfigError("augmentation.scale", f"{self.scale} found → 0 to below 1 expected", "Correct the value")
 
     @cached_property
     def _torchio(self) -> Any:

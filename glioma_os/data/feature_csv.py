@@ -43,7 +43,9 @@ def read_feature_csv(
     tables = [read_text_table(file) for file in files]
     names = {name for table in tables for name in table.columns}
     if unknown := [word for word in drop if not any(_dropped(name, [word]) for name in names)]:
-        raise DataError(files[0], f"no column {unknown[0]!r} found → the columns of features.drop", "Correct the name")
+        raise DataError(
+            files[0], f"no column {unknown[0]!r} found → the columns of features.drop expected", "Correct the name"
+        )
     frames = [_frame(table, id_column, drop, pattern, to) for table in tables]
     if len(files) > 1:
         frames = [frame.add_prefix(f"{file.stem}/") for file, frame in zip(files, frames, strict=True)]
@@ -53,7 +55,7 @@ def read_feature_csv(
         problem = (
             f"no case in all {len(files)} files" if all(len(f.columns) for f in frames) else "no column of numbers"
         )
-        raise DataError(files[0], f"{problem} found → some expected", "Check the ids and features.drop")
+        raise DataError(files[0], f"{problem} found → at least one expected", "Check the ids and features.drop")
     values = np.array(joined, np.float64)
     limit = float(np.finfo(np.float32).max)
     values[~(np.abs(values) < limit)] = np.nan
@@ -115,7 +117,7 @@ def _ids(table: TextTable, place: int, pattern: str | None, to: str) -> list[str
     hidden = next((number for (number, _), own in zip(table.lines, ids, strict=True) if visible(own) != own), None)
     if hidden is not None:
         raise DataError(f"{table.path}, row {hidden}", "an id with invisible characters found → one without expected",
-                        "Type the id anew")  # fmt: skip
+                        "Type the id again")  # fmt: skip
     if pattern is not None:
         found = compiled(pattern, "features.pattern", groups=0)
         ids = [found.sub(to, own) for own in ids]

@@ -40,7 +40,7 @@ def develop(
 ) -> list[Pipeline]:
     """One pipeline a split: majority and age alone first, then every head on every block, `selected` and `ensemble`."""
     if len({head.name for head in heads}) != len(heads):
-        raise ConfigError("heads", "a name stands twice", "Give each head once")
+        raise ConfigError("heads", "a name found twice → each head once expected", "Remove the duplicate")
     if planner.how.combat and planner.splits[0].blocks:
         check_combat(planner.rows, variables)
     reference = Logistic() if planner.endpoint.n_classes else Cox()

@@ -30,7 +30,7 @@ def check_sites(sites: Sequence[str], covariates: Array, names: Sequence[str] = 
     raise DataError(
         "validation.clinical",
         f"{', '.join(confounded) or 'a combination of variables'} found, which differs between sites and not within "
-        "them → variables that ComBat can tell from the site",
+        "them → variables not confounded with the site expected",
         "Leave the variable out, or set validation.combat.enabled=false",
     )  # fmt: skip
 
@@ -91,7 +91,7 @@ class Combat:
         if unseen and self.reference is None:
             raise DataError(
                 f"site {unseen[0]!r}",
-                f"training saw {self.sites} → these sites alone can be harmonised",
+                f"a site without training patients found → one of {self.sites} expected",
                 "Set validation.combat.reference, or leave the site out",
             )
         row = np.array([self.sites.index(site) if site in self.sites else -1 for site in sites])

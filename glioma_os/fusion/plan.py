@@ -147,7 +147,9 @@ class Planner:
     def candidates(self, head: Head, block: Block) -> list[Candidate]:
         """The search space of a head on a block; an empty one is a ConfigError."""
         if not head.settings():
-            raise ConfigError(f"head {head.name}", "no setting found → one or more expected", "Fill its lists")
+            raise ConfigError(
+                f"head {head.name}", "no hyperparameter setting found → one or more expected", "Give each list a value"
+            )
         reductions = self.how.n_components if block.features else (None,)
         return [Candidate(setting, reduction) for reduction in reductions for setting in head.settings()]
 

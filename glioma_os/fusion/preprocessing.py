@@ -92,13 +92,15 @@ class Preparation:
     def __post_init__(self) -> None:
         if self.scaling not in SCALINGS:
             raise ConfigError(
-                "validation.scaling", f"{self.scaling!r} found → {sorted(SCALINGS)} expected", "Correct it"
+                "validation.scaling", f"{self.scaling!r} found → {sorted(SCALINGS)} expected", "Correct the value"
             )
         if not 0 <= self.whitening <= 1:
-            raise ConfigError("validation.whitening", f"{self.whitening} found → 0 to 1 expected", "Correct it")
+            raise ConfigError("validation.whitening", f"{self.whitening} found → 0 to 1 expected", "Correct the value")
         for number in self.n_components:
             if number is not None and number < 1:
-                raise ConfigError("validation.components", f"{number} found → 1 or more, or null", "Raise it")
+                raise ConfigError(
+                    "validation.components", f"{number} found → 1 or more, or null, expected", "Raise the value"
+                )
 
 
 def check_combat(rows: Rows, variables: Sequence[str]) -> None:
@@ -210,5 +212,5 @@ class FoldPreprocessor:
         """Features with the training median where a value is missing; an infinite one is a DataError."""
         if np.isinf(features).any():
             bad = int(np.isinf(features).any(axis=1).sum())
-            raise DataError("features", f"{bad} of {len(features)} rows are infinite", "Extract them again")
+            raise DataError("features", f"{bad} of {len(features)} rows are not finite", "Extract them again")
         return np.where(np.isnan(features), self._feature_medians, features).astype(float)

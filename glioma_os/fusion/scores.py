@@ -70,7 +70,7 @@ def score(
     The interval says how the number moves with the patients at hand; it holds the fitted predictions fixed.
     """
     if kind not in ("percentile", "bca"):
-        raise ConfigError("validation.interval", f"{kind!r} found → percentile or bca expected", "Correct the key")
+        raise ConfigError("validation.interval", f"{kind!r} found → percentile or bca expected", "Correct the value")
     if endpoint != result.endpoint:
         raise ConfigError("endpoint", f"{endpoint.name} found → {result.endpoint.name} validated", "Validate again")
     names = [*CLASS_METRICS, *TIME_METRICS] if endpoint.n_classes else list(TIME_METRICS)

@@ -34,13 +34,13 @@ class Sample:
     def of_curves(self) -> tuple[Array, Array]:
         """`curves` (n, H) and `horizons_days` (H,); a ConfigError where there are none."""
         if self.curves is None or self.horizons_days is None:
-            raise ConfigError("metric", "it needs survival curves", "Set validation.horizons_days")
+            raise ConfigError("metric", "no survival curves found → curves expected", "Set validation.horizons_days")
         return self.curves, self.horizons_days
 
     def of_classes(self) -> tuple[Array, Array]:
         """`classes` (n,) and `probabilities` (n, K); a ConfigError where the endpoint has none."""
         if self.classes is None or self.probabilities is None:
-            raise ConfigError("metric", "it needs classes and their probabilities", "Use a class endpoint")
+            raise ConfigError("metric", "no class probabilities found → some expected", "Use a class endpoint")
         return self.classes, self.probabilities
 
     def determined(self) -> Array:

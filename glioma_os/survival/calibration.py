@@ -47,7 +47,7 @@ def reliability(probability: Array, outcome: Array, bins: int = 10) -> Reliabili
     """Reliability curve over quantile bins of the prediction; bins that fall together are merged."""
     probability, outcome = np.asarray(probability, float), np.asarray(outcome, float)
     if not len(probability):
-        raise DataError("reliability", "no row", "Give at least one prediction")
+        raise DataError("reliability", "no row found → at least one expected", "Give at least one prediction")
     edges = np.unique(np.quantile(probability, np.linspace(0, 1, bins + 1)[1:-1]))
     _, place = np.unique(np.searchsorted(edges, probability, side="right"), return_inverse=True)
     n = np.bincount(place)
@@ -128,7 +128,7 @@ def d_calibration(alive_at_own_time: Array, event: Array, bins: int = 10) -> DCa
     """
     chance, event = np.clip(np.asarray(alive_at_own_time, float), 1e-12, 1.0), np.asarray(event, bool)
     if not len(chance):
-        raise DataError("D-calibration", "no row", "Give at least one prediction")
+        raise DataError("D-calibration", "no row found → at least one expected", "Give at least one prediction")
     edges = np.linspace(0, 1, bins + 1)
     place = np.minimum(np.searchsorted(edges, chance, side="right") - 1, bins - 1)
     counts = np.bincount(place[event], minlength=bins).astype(float)

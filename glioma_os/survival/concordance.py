@@ -124,5 +124,7 @@ def concordance(time: Array, event: Array, risk: Array) -> float:
     time, event, risk = np.asarray(time, float), np.asarray(event, bool), np.asarray(risk, float)
     value = weighted_concordance(time, event, risk, np.ones((1, len(risk))))[0]
     if np.isnan(value):
-        raise DataError("concordance", "no comparable pair of patients", "At least one death before another's end")
+        raise DataError(
+            "concordance", "no comparable pair of patients", "Use patients who die during others' follow-up"
+        )
     return float(value)

@@ -31,7 +31,9 @@ class Endpoint:
     def __post_init__(self) -> None:
         where = f"endpoint {self.name}"
         if self.censored not in ("exclude", "ipcw"):
-            raise ConfigError(where, f"censored {self.censored!r} found → exclude or ipcw expected", "Correct the key")
+            raise ConfigError(
+                where, f"censored {self.censored!r} found → exclude or ipcw expected", "Correct the value"
+            )
         if self.kind not in ("classes", "time"):
             raise ConfigError(where, f"kind {self.kind!r} found → classes or time expected", "Correct the kind")
         given = [cuts for cuts in (self.cuts_days, self.quantiles) if cuts is not None]

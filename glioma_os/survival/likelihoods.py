@@ -38,7 +38,7 @@ class CoxLikelihood(NamedTuple):
 def risk_sets(time: Array, event: Array, ties: Ties = "efron") -> RiskSets:
     """Risk sets of (n,) times and events. All censored is a DataError."""
     if ties not in ("efron", "breslow"):
-        raise ConfigError("ties", f"{ties!r} found → efron or breslow expected", "Correct the key")
+        raise ConfigError("ties", f"{ties!r} found → efron or breslow expected", "Correct the value")
     time, event = np.asarray(time, float), np.asarray(event, bool)
     if not event.any():
         raise DataError("Cox likelihood", "no death among the rows", "Use rows with events")

@@ -22,7 +22,9 @@ class DecisionCurve(NamedTuple):
 def _odds(thresholds: Array) -> Array:
     thresholds = np.asarray(thresholds, float)
     if not np.all((thresholds > 0) & (thresholds < 1)):
-        raise DataError("decision curve", f"thresholds {thresholds} found → in (0, 1) expected", "Correct them")
+        raise DataError(
+            "decision curve", f"thresholds {thresholds} found → values in (0, 1) expected", "Correct the thresholds"
+        )
     return np.asarray(thresholds / (1 - thresholds))
 
 

@@ -87,7 +87,9 @@ def observations(jobs: Sequence[JobLine], replicates: int = REPLICATES) -> list[
                 out += _of_survival(folder, factors, seed, replicates)
     out += _dice_of_jobs([job for job in jobs if job.status == "done"], names, replicates)
     if not out:
-        raise DataError("runs", "no scores and no Dice found → runs of survival, study or segment", "Name other runs")
+        raise DataError(
+            "runs", "no scores and no Dice found → runs of survival, study or segment expected", "Give other runs"
+        )
     return out
 
 

@@ -166,7 +166,9 @@ def run_jobs(
     starved = [job.number for job in jobs if pool.gpus and job.gpus > len(pool.gpus)]
     if starved:
         raise ConfigError(
-            "hydra.launcher.gpus", f"{len(pool.gpus)} found → as many as job #{starved[0]} takes", "Name more GPUs"
+            "hydra.launcher.gpus",
+            f"{len(pool.gpus)} GPUs found → enough for job #{starved[0]} expected",
+            "List more GPUs",
         )
     waiting = deque((job, 1) for job in jobs)
     running: list[_Running] = []

@@ -58,7 +58,7 @@ class Queue:
             import submitit
         except ModuleNotFoundError as fault:
             raise EnvironmentFault(
-                "hydra/launcher=slurm", "submitit is not installed", "pip install submitit"
+                "hydra/launcher=slurm", "submitit is not installed", "Run pip install 'glioma-os[sweep]'"
             ) from fault
         try:
             self._executor = submitit.AutoExecutor(folder=folder / "submitit", cluster=cluster)

@@ -38,7 +38,11 @@ class SameConfiguration(pl.Callback):
         found: list[Any] = [None] * trainer.world_size
         torch.distributed.all_gather_object(found, self.run_id)
         if len(set(found)) > 1:
-            raise TrainingError("trainer.devices", f"ranks hold runs {sorted(set(found))} → one run", "Start them anew")
+            raise TrainingError(
+                "trainer.devices",
+                f"runs {sorted(set(found))} found in one process group → one run expected",
+                "Start it again",
+            )
 
 
 class CurveBeforeCheckpoint(pl.Callback):

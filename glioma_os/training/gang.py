@@ -58,7 +58,7 @@ def _fault(folder: Path, code: int) -> GliomaError:
         return kinds[told["kind"]](*told["parts"])
     except (OSError, ValueError, KeyError, TypeError):
         return TrainingError(
-            "trainer.devices", f"a rank ended with code {code}, and the others with it", f"Read {folder / LOG}"
+            "trainer.devices", f"a rank exited with code {code}; the process group was stopped", f"Read {folder / LOG}"
         )
 
 

@@ -31,7 +31,9 @@ class Recipe:
     def __post_init__(self) -> None:
         object.__setattr__(self, "modalities", tuple(Modality(m).value for m in self.modalities))
         if self.spacing_mm is not None and not 0.3 <= self.spacing_mm <= 10:
-            raise ConfigError("prepare.spacing_mm", f"{self.spacing_mm} found → 0.3 to 10 mm or null", "Correct it")
+            raise ConfigError(
+                "prepare.spacing_mm", f"{self.spacing_mm} found → 0.3 to 10 mm or null expected", "Correct the value"
+            )
 
     def key(self) -> dict[str, object]:
         """What decides the result, besides the source bytes."""
@@ -148,7 +150,7 @@ def _statistics(voxels: Array, names: list[str]) -> tuple[Array, Array]:
         inside = channel[channel != 0].astype(np.float64)
         if inside.size < 2 or inside.std() == 0:
             raise DataError(
-                name, f"{inside.size} voxels that differ from 0, all alike, found → an image expected",
+                name, f"{inside.size} voxels that differ from 0, all of the same value, found → an image expected",
                 "Replace the file or leave the case out",
             )  # fmt: skip
         means.append(inside.mean())

@@ -67,7 +67,7 @@ class StoredVolume:
     ) -> Array:
         """(3, *size) uint8 of TC, WT, ET in the window, mirrored as `look` says; background outside the box."""
         if self.region_bits is None:
-            raise IntegrityError(f"case {self.case_id}", "no label stored → a labelled case expected", "Add its mask")
+            raise IntegrityError(f"case {self.case_id}", "no mask stored → a case with a mask expected", "Add its mask")
         out = np.empty((3, *size), np.uint8) if out is None else out
         region_masks(self.region_bits, corner, look, out)
         return out
@@ -168,7 +168,9 @@ class VolumeStore:
                 if name != "__metadata__"
             }
         except (OSError, ValueError, KeyError) as fault:
-            raise IntegrityError(path, f"not a whole entry of the store ({fault})", REMEDY.format(path=path)) from fault
+            raise IntegrityError(
+                path, f"damaged or incomplete entry of the store ({fault})", REMEDY.format(path=path)
+            ) from fault
         return StoredVolume(
             key=key, case_id=case["case_id"], modalities=tuple(case["modalities"]), voxels=arrays["voxels"],
             region_bits=arrays.get("region_bits"), mean=np.array(case["mean"]),

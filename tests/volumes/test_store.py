@@ -193,7 +193,7 @@ def test_missing_and_constant_images_are_named(case, store, affine):
     with pytest.raises(DataError, match="no t1c image"):
         store.prepare(lacking, RECIPE)
     write_nifti(case.images[Modality.T1], np.zeros((12, 14, 10), np.int16), affine)
-    with pytest.raises(DataError, match="_t1.nii.gz.*alike"):
+    with pytest.raises(DataError, match="_t1.nii.gz.*of the same value"):
         store.prepare(case, RECIPE)
     assert not list(store.root.rglob("*.safetensors"))
     with pytest.raises(ConfigError, match="spacing"):

@@ -125,9 +125,11 @@ class MLP(Head):
     def __post_init__(self) -> None:
         for name in ("hidden", "steps", "members_per_program", "members_per_block"):
             if getattr(self, name) < 1:
-                raise ConfigError(f"head.mlp.{name}", f"{getattr(self, name)} found → 1 or more expected", "Raise it")
+                raise ConfigError(
+                    f"head.mlp.{name}", f"{getattr(self, name)} found → 1 or more expected", "Raise the value"
+                )
         if not 0 <= self.dropout <= 0.9:
-            raise ConfigError("head.mlp.dropout", f"{self.dropout} found → 0 to 0.9 expected", "Correct it")
+            raise ConfigError("head.mlp.dropout", f"{self.dropout} found → 0 to 0.9 expected", "Correct the value")
 
     def settings(self) -> list[Setting]:
         """One per weight decay."""
