@@ -34,7 +34,7 @@ def survival_figures(
     time_days, event, rank = (own[c].to_numpy(float) for c in ("time_days", "event", "rank"))
     event, high = event > 0.5, rank > 0.5
     name = f"{best.display_name}, {names.of_block(best.block)}"
-    title = f"Survival by predicted risk\n{name}"
+    title = f"Kaplan–Meier by predicted risk\n{name}"
     out = {"km": figures.km_by_risk(time_days, event, high, _log_rank_p(time_days, event, high), title)}
     reference = of_configuration(frame, age[0], age[1])
     if "p_class_0" not in own:
@@ -132,7 +132,10 @@ def by_exposure(frame: pd.DataFrame, best: Score, seen: list[str], seed: int) ->
     chances = [name for name in own if str(name).startswith("p_class_")]
     names = ("auc", "accuracy", "c_index") if chances else ("c_index",)
     parts = []
-    for title, rows in (("seen", own[own["patient_id"].isin(seen)]), ("not seen", own[~own["patient_id"].isin(seen)])):
+    for title, rows in (
+        ("in pre-training", own[own["patient_id"].isin(seen)]),
+        ("not in pre-training", own[~own["patient_id"].isin(seen)]),
+    ):
         if len(rows) < 5 or not rows["event"].any():
             parts.append(f"{title}: n = {len(rows)}, too few")
             continue
