@@ -148,7 +148,7 @@ class BratsCohort(Cohort):
         self._check_padding([row for row, _ in excluded])
         if self._survival:
             check_median(self._survival, SURVIVAL_COLUMNS[-1], cases)
-        return self._limited(cases), [] if self._limit else excluded
+        return self._apply_limit(cases), [] if self._limit else excluded
 
     def _check_padding(self, unknown: list[str]) -> None:
         """`BraTS20_Training_1` for `_001` is a slip, not a missing case."""
@@ -160,7 +160,7 @@ class BratsCohort(Cohort):
                     self._survival, f"id {row!r} found → {twin!r} expected", "Pad the ids as the folders do"
                 )
 
-    def _limited(self, cases: list[Case]) -> list[Case]:
+    def _apply_limit(self, cases: list[Case]) -> list[Case]:
         if self._limit is None:
             return cases
         known = {case.case_id: case for case in cases}

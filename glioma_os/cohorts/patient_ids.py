@@ -26,7 +26,7 @@ SAMPLES = (
 )
 
 
-def compiled(pattern: str, key: str, groups: int = 1) -> re.Pattern[str]:
+def compile_pattern(pattern: str, key: str, groups: int = 1) -> re.Pattern[str]:
     """A regular expression of the configuration; one that is none, or has fewer groups, is a ConfigError."""
     try:
         found = re.compile(pattern)

@@ -66,13 +66,13 @@ class UcsfCohort(Cohort):
         seen[exam] = row.where
         clinical, (outcome, unknown) = _clinical(row), OUTCOMES.read(row)
         images, label = self._images(patient)
-        reason = self._unwanted(row, clinical, bool(match[2])) or unknown
+        reason = self._exclusion_reason(row, clinical, bool(match[2])) or unknown
         if reason or (self.root and not images):
             return row.id, reason or "no images"
         self._names[patient] = {name for name in (row.id, row.pick("BraTS21 ID")) if not is_blank(name)}
         return Case(patient, patient, self.name, "UCSF", images, label, clinical, outcome)
 
-    def _unwanted(self, row: Row, clinical: Clinical, follow_up: bool) -> str:
+    def _exclusion_reason(self, row: Row, clinical: Clinical, follow_up: bool) -> str:
         """Why a row is left out; blank if it is not."""
         if follow_up:
             return "follow-up exam"

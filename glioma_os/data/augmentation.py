@@ -13,7 +13,7 @@ from torch import Tensor
 from glioma_os.errors import ConfigError
 from glioma_os.records import Array
 from glioma_os.volumes.store import StoredVolume
-from glioma_os.volumes.window import Look
+from glioma_os.volumes.window import WindowView
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,13 @@ class Augmentation:
         rng, size = np.random.default_rng(seed), image.shape[1:]
         d, h, w = (bool(axis) for axis in rng.random(3) < self.flip)
         gain, offset = 1 + self.scale * rng.uniform(-1, 1), self.shift * rng.uniform(-1, 1)
-        mirrored = Look((d, h, w))
+        mirrored = WindowView((d, h, w))
         volume.regions(corner, size, mirrored, regions)
         if self.physics:
             volume.window(corner, size, channels, mirrored, image)
             image[...] = self._with_physics(torch.from_numpy(image), seed).mul_(gain).add_(offset)
         else:
-            volume.window(corner, size, channels, Look(mirrored.flips, gain, offset), image)
+            volume.window(corner, size, channels, WindowView(mirrored.flips, gain, offset), image)
         if self.channel_dropout:
             image *= self._kept_channels(len(image), rng)[:, None, None, None]
 

@@ -70,7 +70,7 @@ class Combat:
         rounding = np.square(features).mean(axis=0) * 1e-24  # what is left of a constant feature, on some processors
         self.spread = np.sqrt(np.where(variance > rounding, variance, 1.0))
         self.slopes = coefficients[len(self.sites) :]
-        scaled = self._scaled(features, covariates)
+        scaled = self._scale(features, covariates)
         self.shift, self.scale = np.zeros((2, len(self.sites), features.shape[1]))
         for row, site in enumerate(self.sites):
             self.shift[row], self.scale[row] = _posterior(scaled[place == site])
@@ -82,7 +82,7 @@ class Combat:
         """What the grand mean and the covariates say of each row."""
         return self.grand + (covariates - self.centre) @ self.slopes
 
-    def _scaled(self, features: Array, covariates: Array) -> Array:
+    def _scale(self, features: Array, covariates: Array) -> Array:
         return (features - self._expected(covariates)) / self.spread
 
     def transform(self, features: Array, sites: Sequence[str], covariates: Array) -> Array:
@@ -97,7 +97,7 @@ class Combat:
         row = np.array([self.sites.index(site) if site in self.sites else -1 for site in sites])
         shift = np.vstack([self.shift, np.zeros(features.shape[1])])[row]
         scale = np.vstack([self.scale, np.ones(features.shape[1])])[row]
-        return (self._scaled(features, covariates) - shift) / np.sqrt(scale) * self.spread + self._expected(covariates)
+        return (self._scale(features, covariates) - shift) / np.sqrt(scale) * self.spread + self._expected(covariates)
 
 
 def _posterior(scaled: Array) -> tuple[Array, Array]:

@@ -21,7 +21,7 @@ from glioma_os.errors import IntegrityError
 from glioma_os.fusion import heads, pipeline, plan
 from glioma_os.fusion.harmonization import Combat
 from glioma_os.fusion.heads.contract import Model
-from glioma_os.fusion.preprocessing import FoldPreprocessor, NormalScores, Standard
+from glioma_os.fusion.preprocessing import FoldPreprocessor, RankGaussian, Standard
 from glioma_os.fusion.trees import Trees
 from glioma_os.survival.curves import Baseline, CurveCalibration, KaplanMeier
 from glioma_os.survival.endpoints import Endpoint
@@ -33,9 +33,12 @@ HEADS = "glioma_os.head"  # entry points of installed packages
 FORMAT = 2  # raise when older files can no longer be read
 PARTS: tuple[type, ...] = (
     pipeline.Pipeline, pipeline.HeadRow, pipeline.AgeRow, pipeline.SelectedRow, pipeline.EnsembleRow,
-    pipeline.MajorityRow, pipeline.Inputs, plan.Block, plan.Candidate, FoldPreprocessor, Standard, NormalScores, Combat,
+    pipeline.MajorityRow, pipeline.Inputs, plan.Block, plan.Candidate, FoldPreprocessor, Standard, RankGaussian, Combat,
     Trees, Baseline, CurveCalibration, KaplanMeier, Endpoint, DiscreteHazard, Weibull,
 )  # fmt: skip
+
+# Names of classes in files of earlier releases.
+FORMER_NAMES: dict[str, type] = {"NormalScores": RankGaussian}
 
 
 @cache
@@ -48,7 +51,7 @@ def _classes() -> dict[str, type]:
         kind = waiting.pop()
         waiting += kind.__subclasses__()
         found += [kind] if is_dataclass(kind) and kind.__module__.startswith(f"{heads.__name__}.") else []
-    return {kind.__name__: kind for kind in found}
+    return {kind.__name__: kind for kind in found} | FORMER_NAMES
 
 
 def _added_class(name: str) -> type | None:

@@ -112,7 +112,7 @@ def _result(
     ]
     blocks = blocks_of(variables, tuple(dict.fromkeys(planner.splits[0].blocks)))
     tried = {(head.name, block.name): len(planner.candidates(head, block)) for head in heads for block in blocks}
-    layout = Layout.of(planner, _evaluated(planner))
+    layout = Layout.of(planner, _evaluate(planner))
     truth = layout.truth()
     return ValidationResult(
         planner.endpoint,
@@ -132,7 +132,7 @@ def _new_rows(rows: Rows, split: Split) -> NewRows:
     return NewRows(rows.clinical[split.test], split.features[split.test], tuple(rows.sites_of(split.test)))
 
 
-def _evaluated(planner: Planner) -> Array:
+def _evaluate(planner: Planner) -> Array:
     """Rows (n,) that are evaluated: all of them, or those that have any feature."""
     features = planner.splits[0].features
     everyone = np.ones(len(features), bool)

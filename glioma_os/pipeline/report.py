@@ -18,7 +18,7 @@ from glioma_os.pipeline.features.latents import LatentFeatures
 from glioma_os.pipeline.segmenter import Segmenter
 from glioma_os.pipeline.workspace import Workspace
 from glioma_os.reporting import figures
-from glioma_os.reporting.checklists import TRIPOD_AI, checklist_text, filled, known_facts, model_card
+from glioma_os.reporting.checklists import TRIPOD_AI, checklist_text, fill_checklist, known_facts, model_card
 from glioma_os.reporting.judgement import judgement, subgroup_rows
 from glioma_os.reporting.predictions import by_exposure, survival_figures
 from glioma_os.reporting.report import METRIC_NAMES, ArmPage, ComparisonRow, render, write_report
@@ -104,7 +104,7 @@ def arm_page(workspace: Workspace, arm: Arm, run: Run) -> tuple[ArmPage, list[Co
             *checked,
             ("Prediction instability", stability),
         ],
-        subgroups=subgroup_rows(_subgroups(run, best)), checklist=filled(TRIPOD_AI, answers),
+        subgroups=subgroup_rows(_subgroups(run, best)), checklist=fill_checklist(TRIPOD_AI, answers),
     )  # fmt: skip
     return page, comparison_rows(arm.name, scores, age), answers
 

@@ -224,7 +224,7 @@ def _of_intervals(summary: dict[str, Any]) -> dict[str, str]:
     return {"limitations": "; ".join(parts)}
 
 
-def filled(items: tuple[Item, ...], facts: dict[str, str]) -> list[tuple[str, str, str]]:
+def fill_checklist(items: tuple[Item, ...], facts: dict[str, str]) -> list[tuple[str, str, str]]:
     """(number, topic, answer); an item that no fact answers is marked open."""
     return [(item.number, item.topic, facts[item.answer] if item.answer else OPEN) for item in items]
 
@@ -233,7 +233,7 @@ def checklist_text(title: str, facts: dict[str, str]) -> str:
     """Markdown with both tables and how many items are open."""
     out = [f"# {title}", ""]
     for name, items in (("TRIPOD+AI", TRIPOD_AI), ("CLAIM 2024", CLAIM)):
-        rows = filled(items, facts)
+        rows = fill_checklist(items, facts)
         left = sum(answer == OPEN for _, _, answer in rows)
         out += [f"## {name}: {left} of {len(rows)} items open", "", "| item | topic | this run |", "|---|---|---|"]
         out += [f"| {number} | {topic} | {answer} |" for number, topic, answer in rows] + [""]

@@ -76,7 +76,7 @@ def _of_two_classes(known: pd.DataFrame, reference: pd.DataFrame, name: str) -> 
     outcome, probability = (known["cls"] == 0).to_numpy(float), known["p_class_0"].to_numpy(float)
     bins = reliability(probability, outcome, bins=_groups(len(known)))
     text = recalibration_text(recalibration(probability, outcome), separator="\n")
-    text = _wrapped(f"{text}\nn = {len(known)}")
+    text = _wrap(f"{text}\nn = {len(known)}")
     benefit = decision_curve(outcome, probability, THRESHOLDS)
     by_age = decision_curve(outcome, reference.loc[known.index, "p_class_0"].to_numpy(float), THRESHOLDS).model
     return {
@@ -107,7 +107,7 @@ def _at_horizon(own: pd.DataFrame, reference: pd.DataFrame, name: str) -> dict[s
     ).model
     return {
         "calibration": figures.calibration(
-            bins, _wrapped("\n".join(lines)), f"Calibration at {days:g} days\n{name}", outcome, curve
+            bins, _wrap("\n".join(lines)), f"Calibration at {days:g} days\n{name}", outcome, curve
         ),
         "decision": figures.decision(
             THRESHOLDS, benefit.model, by_age, benefit.treat_all, f"Decision curve at {days:g} days\n{name}", outcome
@@ -119,7 +119,7 @@ def _groups(n: int) -> int:
     return min(6, max(2, n // 20))
 
 
-def _wrapped(text: str) -> str:
+def _wrap(text: str) -> str:
     """Lines of at most 44 characters: what fits into a figure."""
     return "\n".join(part for line in text.splitlines() for part in textwrap.wrap(line, 44))
 

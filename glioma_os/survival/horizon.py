@@ -153,7 +153,7 @@ def calibration_slope(time: Array, event: Array, risk: Array, horizon_days: floa
     return Slope(*(float(value) / spread for value in (slope, slope - reach, slope + reach)))
 
 
-def _smoothed(score: Array, time: Array, event: Array, knots: Array, at: Array, horizon_days: float) -> Array:
+def _smooth(score: Array, time: Array, event: Array, knots: Array, at: Array, horizon_days: float) -> Array:
     """Risk by the horizon at scores `at`, from a Cox model of a restricted cubic spline of `score` (n,)."""
     basis, wanted = (restricted_cubic_basis(values, knots) for values in (score, at))
     mean, sd = basis.mean(axis=0), basis.std(axis=0)
@@ -181,12 +181,12 @@ def calibration_curve(
     lowest, highest = np.quantile(np.asarray(risk, float), [0.025, 0.975])
     grid = np.linspace(lowest, highest, points)
     at = _log_minus_log(grid)
-    own = _smoothed(score, time, event, knots, np.concatenate([at, score]), horizon_days)
+    own = _smooth(score, time, event, knots, np.concatenate([at, score]), horizon_days)
     rng, curves = np.random.default_rng(seed), []
     for _ in range(replicates):
         rows = rng.integers(len(time), size=len(time))
         try:
-            curves.append(_smoothed(score[rows], time[rows], event[rows], knots, at, horizon_days))
+            curves.append(_smooth(score[rows], time[rows], event[rows], knots, at, horizon_days))
         except (DataError, TrainingError):
             continue
     low, high = (

@@ -107,13 +107,13 @@ def _of_survival(folder: Path, factors: Factors, seed: str, replicates: int) -> 
         lines = {(line.head, line.block): line for line in scores if line.metric == metric}
         if lines:
             lead = leading_row(list(lines))
-            values = _replicated(frame, *lead, metric, replicates)
-            baseline = _replicated(frame, age_head, age_block, metric, replicates)
+            values = _replicate(frame, *lead, metric, replicates)
+            baseline = _replicate(frame, age_head, age_block, metric, replicates)
             out.append(Observation(factors, seed, metric, values, lines[lead].n, baseline))
     return out
 
 
-def _replicated(frame: pd.DataFrame, head: str, block: str, metric: str, replicates: int) -> Array:
+def _replicate(frame: pd.DataFrame, head: str, block: str, metric: str, replicates: int) -> Array:
     """(1 + B,): the mean over repeats, patients drawn the same in each."""
     own = frame[(frame["head"] == head) & (frame["block"] == block)].sort_values(["repeat", "case_id"])
     chances = [name for name in own if str(name).startswith("p_class_")]

@@ -186,7 +186,7 @@ def run_jobs(
                 job, attempt = waiting.popleft()
                 own, rest = tuple(free[: job.gpus]), free[job.gpus :]
                 try:
-                    running.append(_started(job, own, pool, attempt, program, starter))
+                    running.append(_start(job, own, pool, attempt, program, starter))
                     free = rest
                 except EnvironmentFault as fault:  # of this job; the others may fare better
                     settle(Outcome(job, "failed", fault.exit_code, 0.0, attempt, {}, str(fault)))
@@ -207,7 +207,7 @@ def run_jobs(
     return [found[job.number] for job in jobs]
 
 
-def _started(
+def _start(
     job: Job, gpus: tuple[int, ...], pool: Pool, attempt: int, program: Sequence[str], starter: Starter
 ) -> _Running:
     job.folder.mkdir(parents=True, exist_ok=True)

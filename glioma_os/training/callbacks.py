@@ -26,7 +26,7 @@ class FiniteGuard(pl.Callback):
 
 
 class SameConfiguration(pl.Callback):
-    """All ranks of a gang must train the same run: under a sweep they once did not, and nobody noticed."""
+    """All ranks of a process group must train the same run: under a sweep they once silently did not."""
 
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id

@@ -79,7 +79,7 @@ class Run:
     def writing(self) -> Iterator[bool]:
         """Holds the run's lock; yields True if there is work to do, False if it is done (perhaps by another process
         that held the lock meanwhile). `DONE` is written when the block ends without an error."""
-        with self._locked():
+        with self._lock():
             if self.done:
                 yield False
                 return
@@ -93,13 +93,13 @@ class Run:
 
     def amend(self, names: Iterable[str]) -> None:
         """Takes files that a finished run was given later into its manifest."""
-        with self._locked():
+        with self._lock():
             told = manifest.read(self.path(DONE))
             if told is not None:
                 self._seal(told | {manifest.FILES: told[manifest.FILES] | manifest.entries(self.folder, names)})
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _lock(self) -> Iterator[None]:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             lock = (self.folder / ".lock").open("w")
@@ -110,7 +110,7 @@ class Run:
             yield
 
     def _seal(self, told: dict[str, Any]) -> None:
-        atomic_write(self.path(DONE), manifest.sealed(told))
+        atomic_write(self.path(DONE), manifest.seal(told))
 
     def write_json(self, name: str, value: Any) -> None:
         """Writes a JSON file whole, for its owner alone: many of them list patients."""

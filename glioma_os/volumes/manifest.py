@@ -38,7 +38,7 @@ def entries(folder: Path, names: Iterable[str]) -> dict[str, list[Any]]:
     return out
 
 
-def sealed(content: dict[str, Any]) -> bytes:
+def seal(content: dict[str, Any]) -> bytes:
     """The JSON file of a manifest, with the sha256 of its own content in it."""
     return json.dumps(content | {SEAL: _seal(content)}, indent=1).encode()
 

@@ -83,7 +83,7 @@ def _read(path: Path, ndim: int) -> tuple[bytes, bytes, _Header]:
         raise DataError(path, "an empty file found → a NIfTI image expected", REPLACE)
     packed = raw[:2] == GZIP_MAGIC
     header = _header(_inflate(raw, HEADER_BYTES, path) if packed else raw, path, ndim)
-    needed = _needed(header)
+    needed = _bytes_needed(header)
     plain = _inflate(raw, needed + 1, path) if packed else raw
     if len(plain) < needed:
         raise DataError(path, f"file ended early at {len(plain)} of {needed} bytes", REPLACE)
@@ -126,7 +126,7 @@ def _inflate(raw: bytes, most: int, path: Path) -> bytes:
         raise DataError(path, f"gzip checksum (CRC) or stream is wrong ({fault})", REPLACE) from fault
 
 
-def _needed(header: _Header) -> int:
+def _bytes_needed(header: _Header) -> int:
     """Bytes up to the last voxel."""
     shape = header["dim"][1 : 1 + int(header["dim"][0])]
     return int(header["vox_offset"]) + int(np.prod(shape, dtype=np.int64)) * int(header.get_data_dtype().itemsize)

@@ -44,7 +44,7 @@ class Noise(OneByOne):
     def settings(self):
         return [{}]
 
-    def _fit_one(self, task):
+    def fit_one(self, task):
         return NoiseModel()
 
 

@@ -8,7 +8,7 @@ from glioma_os.reporting.checklists import (
     TRIPOD_AI,
     UNKNOWN,
     checklist_text,
-    filled,
+    fill_checklist,
     known_facts,
     model_card,
 )
@@ -27,7 +27,7 @@ OF_IMAGES = ("mask", "brain", "voxel", "encoder", "latent", "segmenter", "sequen
 
 def answers(summary, shown=(), channels="t1c, flair"):
     facts = known_facts(summary, "AUC .8", channels, "0.1", shown)
-    return {number: answer for number, _, answer in filled(TRIPOD_AI, facts)}
+    return {number: answer for number, _, answer in fill_checklist(TRIPOD_AI, facts)}
 
 
 def everything(summary, channels="t1c, flair"):
@@ -40,7 +40,7 @@ def test_every_fact_a_checklist_asks_for_is_known_and_the_rest_is_marked():
     for items in (TRIPOD_AI, CLAIM):
         assert {item.answer for item in items} - {""} <= set(facts)
         assert len({item.number for item in items}) == len(items)
-    found = [answer for _, _, answer in filled(TRIPOD_AI, facts)]
+    found = [answer for _, _, answer in fill_checklist(TRIPOD_AI, facts)]
     assert 0 < found.count(OPEN) < len(found) and "AUC .8" in found
     text = checklist_text("Demo", facts)
     assert f"{found.count(OPEN)} of {len(found)} items open" in text and "3 no features" in text

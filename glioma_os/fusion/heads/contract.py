@@ -163,10 +163,11 @@ class OneByOne(Head):
     """A head that fits its tasks one after the other."""
 
     @abstractmethod
-    def _fit_one(self, task: Task) -> Model: ...
+    def fit_one(self, task: Task) -> Model:
+        """A model of one task."""
 
     def _fit(self, tasks: list[Task]) -> list[Model]:
-        return [self._fit_one(task) for task in tasks]
+        return [self.fit_one(task) for task in tasks]
 
 
 class SurvivalHead(OneByOne):

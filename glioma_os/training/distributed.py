@@ -16,14 +16,14 @@ from glioma_os.volumes.atomic import atomic_write
 LOG, FAULT = "ranks.log", "fault.json"
 
 
-def run_gang(module: str, folder: Path, ranks: int, threads: int) -> None:
+def run_process_group(module: str, folder: Path, ranks: int, threads: int) -> None:
     """`python -m module folder` in `ranks` processes; their output goes to `ranks.log`.
 
     What a rank raised as a GliomaError is raised here; a rank that was killed is a TrainingError. Nobody is left.
     """
     (folder / FAULT).unlink(missing_ok=True)
     command = [
-        sys.executable, "-m", "glioma_os.training.gang", "--standalone", "--max-restarts=0",
+        sys.executable, "-m", "glioma_os.training.distributed", "--standalone", "--max-restarts=0",
         f"--nproc-per-node={ranks}", "-m", module, str(folder),
     ]  # fmt: skip
     process = start(command, folder / LOG, child_environment(OMP_NUM_THREADS=str(threads)))
@@ -45,7 +45,7 @@ def _wait(process: subprocess.Popen[bytes]) -> int:
 
 
 def record_fault(folder: Path, fault: GliomaError) -> None:
-    """Leaves a rank's error for the process that started the gang; the first one counts."""
+    """Leaves a rank's error for the process that started the process group; the first one counts."""
     if not (folder / FAULT).exists():
         told = {"kind": type(fault).__name__, "parts": [fault.where, fault.problem, fault.remedy]}
         atomic_write(folder / FAULT, json.dumps(told).encode())
