@@ -58,7 +58,7 @@ def _folder(root: str | Path | None) -> Path:
 
 
 def _release_of(name: str) -> tuple[str, str] | None:
-    """(release, patient id) a folder name tells; None for any other folder."""
+    """(release, patient id) of a case folder's name; None for any other folder."""
     for release, pattern in RELEASES:
         match = re.fullmatch(pattern, name)
         if match:
@@ -94,7 +94,7 @@ def _clinical(row: Row) -> tuple[Clinical, Outcome | None]:
 
 
 class BratsCohort(Cohort):
-    """A BraTS folder of any release from 2017 on, told by its case folders' names.
+    """A BraTS folder of any release from 2017 on, recognised by its case folders' names.
 
     `survival` and `name_mapping` are found in the folder if not given. `limit`: only these case ids. Cases without a
     row keep `outcome` None; rows without images are listed as excluded.
@@ -106,18 +106,22 @@ class BratsCohort(Cohort):
         name: str | None = None,
     ) -> None:  # fmt: skip
         self.root = _folder(root)
-        found = {path.name: (path, *told) for path in self._folders() if (told := _release_of(path.name))}
+        found = {
+            path.name: (path, *found_release) for path in self._folders() if (found_release := _release_of(path.name))
+        }
         if not found:
             raise DataError(self.root, "no case folder found → names such as BraTS20_Training_001 expected",
                             "Point cohort.root at the folder that holds the cases (or HGG and LGG)")  # fmt: skip
-        releases = sorted({told for _, told, _ in found.values()})
+        releases = sorted({found_release for _, found_release, _ in found.values()})
         if release == "auto":
             if len(releases) > 1:
                 raise DataError(
                     self.root, f"cases of releases {releases} found → one release expected", "Set cohort.release"
                 )
             release = releases[0]
-        self._found = {case: (path, patient) for case, (path, told, patient) in found.items() if told == release}
+        self._found = {
+            case: (path, patient) for case, (path, found_release, patient) in found.items() if found_release == release
+        }
         if not self._found:
             raise ConfigError(
                 "cohort.release", f"{release!r} found → one of {releases} in {self.root} expected", "Correct the value"

@@ -191,7 +191,7 @@ def _by_id(own: Cohort, other: Cohort) -> list[SharedPatient]:
 
 
 def _patients(cases: Iterable[Case]) -> dict[str, Case]:
-    """Patient id → the first case that tells age and survival."""
+    """Patient id → the first case with age and survival recorded."""
     out: dict[str, Case] = {}
     for case in cases:
         if case.outcome is not None and case.clinical.age_years is not None:

@@ -21,11 +21,11 @@ class Folds:
 
     @property
     def repeats(self) -> int:
-        """How often all patients are split anew."""
+        """Repetitions of the whole split."""
         return len(self.assignments)
 
     def train(self, repeat: int, fold: int) -> list[str]:
-        """Patients to learn from, sorted."""
+        """Training patients, sorted."""
         return sorted(patient for patient, own in self.assignments[repeat].items() if own != fold)
 
     def test(self, repeat: int, fold: int) -> list[str]:
@@ -58,7 +58,7 @@ def share_of_patients(patients: Sequence[str], fraction: float, seed: int) -> tu
 
 
 def stratified_folds(strata: Array, n_folds: int, rng: np.random.Generator) -> Array:
-    """Fold number (n,) of each of n patients: in random order, stratum by stratum, dealt to the folds in turn."""
+    """Fold number (n,) of each of n patients: in random order, assigned to the folds in turn, stratum by stratum."""
     shuffled = rng.permutation(len(strata))
     fold = np.empty(len(strata), int)
     fold[shuffled[np.argsort(strata[shuffled], kind="stable")]] = np.arange(len(strata)) % n_folds

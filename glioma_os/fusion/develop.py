@@ -143,7 +143,7 @@ def _feature_weight(
     planner: Planner, split: Split, with_features: Sequence[HeadRow], without: Sequence[HeadRow]
 ) -> float:
     """Probability that the rows with features rank better, by the inner folds: Φ(z), z the difference of their AUC or C
-    to that of the rows without, over its bootstrap standard error. Half where nothing tells them apart."""
+    to that of the rows without, over its bootstrap standard error. ½ where both scores are equal."""
     difference = np.diff(
         [_inner_ranking(planner, split, _mean_on_common_scale(rows)) for rows in (without, with_features)], axis=0
     )

@@ -21,14 +21,14 @@ class Folds(Protocol):
 
     @property
     def repeats(self) -> int:
-        """How often all patients are split anew."""
+        """Repetitions of the whole split."""
 
     @property
     def n_folds(self) -> int:
         """Folds of one repeat."""
 
     def train(self, repeat: int, fold: int) -> Collection[str]:
-        """Patient ids to learn from."""
+        """Ids of the training patients."""
 
     def test(self, repeat: int, fold: int) -> Collection[str]:
         """Patient ids to predict."""
@@ -84,7 +84,7 @@ def seen_by_encoder(table: FeatureTable, test_patients: set[str], where: str, po
 
 
 def grouped_folds(patient_ids: Sequence[str], strata: Array, n_folds: int, seed: int) -> Array:
-    """Fold number (n,) of each row: patients never part, strata are dealt out evenly, the same for a seed.
+    """Fold number (n,) of each row: a patient's rows share a fold, strata are distributed evenly, the same for a seed.
 
     A patient's stratum is that of the first row.
     """

@@ -1,4 +1,4 @@
-"""ComBat inside a fold: scanners' shifts and scales are learnt on training rows and taken off all rows."""
+"""ComBat inside a fold: site effects on mean and scale are estimated in training rows and removed from all rows."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Combat:
         self.reference = reference
 
     def fit(self, features: Array, sites: Sequence[str], covariates: Array) -> Self:
-        """Learn from `features` (n, f), a site per row and `covariates` (n, c), none of them NaN."""
+        """Fit to `features` (n, f), a site per row and `covariates` (n, c), none of them NaN."""
         place = np.array(sites)
         check_sites(sites, covariates)
         self.sites = sorted(set(sites))

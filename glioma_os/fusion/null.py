@@ -72,7 +72,7 @@ def null_scores(
     """Runs `validate(number)`, which answers with permuted labels, noise or shuffled features, and evaluates it.
 
     With permuted labels nothing can be predicted. With noise or shuffled features that holds for blocks of features
-    alone; with shuffled features a fused block tells in `p` what the features add to clinical values.
+    alone; with shuffled features the `p` of a fused block shows what the features add to clinical values.
     """
     if kind not in get_args(NullKind):
         raise ConfigError("null_runs.kind", f"{kind!r} found → one of {', '.join(get_args(NullKind))} expected",

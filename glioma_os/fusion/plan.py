@@ -96,7 +96,7 @@ class Split:
         return np.flatnonzero([own in block.features for own in self.blocks])
 
     def prepared(self, rows: Rows, block: Block, reduced: bool, how: Preparation, inner: int | None) -> Prepared:
-        """Inputs learnt on the fit rows alone, kept for the next head: of an inner fold, or (None) of all training
+        """Inputs fitted to the training rows alone, kept for the next head: of an inner fold, or (None) of all training
         rows, where nothing is held. `reduced`: with the most components that the search knows."""
         key = (block, reduced, -1 if inner is None else inner)
         if key not in self._prepared:

@@ -1,4 +1,4 @@
-"""What happens to inputs before a head sees them. Everything is learnt from the training rows of one fold."""
+"""Preprocessing of a head's inputs, fitted to the training rows of one fold."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Standard(NamedTuple):
 
     @classmethod
     def of(cls, values: Array) -> Standard:
-        """Learn from (n, columns)."""
+        """Fit to (n, columns)."""
         mean, sd = values.mean(axis=0), values.std(axis=0)
         return cls(mean, np.where(sd > 1e-12 * np.maximum(np.abs(mean), 1), sd, 1.0))
 
@@ -43,7 +43,7 @@ class RankGaussian(NamedTuple):
 
     @classmethod
     def of(cls, values: Array) -> RankGaussian:
-        """Learn from (n, columns)."""
+        """Fit to (n, columns)."""
         return cls(np.sort(values, axis=0))
 
     def apply(self, values: Array) -> Array:
@@ -135,7 +135,7 @@ class FoldPreprocessor:
         self.scaling = scaling
 
     def fit(self, clinical: Array, features: Array, sites: Sequence[str] = ()) -> Self:
-        """Learn from training rows: `clinical` (n, c) with NaN = not recorded, `features` (n, f), a site per row."""
+        """Fit to training rows: `clinical` (n, c) with NaN = not recorded, `features` (n, f), a site per row."""
         self._medians = _medians(clinical)
         missing = np.isnan(clinical)
         partly = np.flatnonzero(missing.any(axis=0) & ~missing.all(axis=0))
@@ -181,8 +181,8 @@ class FoldPreprocessor:
         inputs = np.where(known[:, None], inputs, 0.0) if features.shape[1] else inputs
         if self.age_in_pca:
             return inputs
-        lacking = [(~known)[:, None].astype(float)] if self._some_lack_features else []
-        return np.hstack([self._clinical.apply(self._impute(clinical)), *lacking, inputs])
+        indicator = [(~known)[:, None].astype(float)] if self._some_lack_features else []
+        return np.hstack([self._clinical.apply(self._impute(clinical)), *indicator, inputs])
 
     @staticmethod
     def _known(features: Array) -> Array:

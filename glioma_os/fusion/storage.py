@@ -80,12 +80,12 @@ def save_pipeline(fitted: pipeline.Pipeline, folder: Path, provenance: dict[str,
     arrays: dict[str, np.ndarray] = {}
     structure = _plain(fitted, arrays, {})
     content = save(arrays)
-    told = {
+    document = {
         "notice": NOTICE, "format": FORMAT, "glioma_os": __version__, "sha256": hashlib.sha256(content).hexdigest(),
         "provenance": provenance, "pipeline": structure,
     }  # fmt: skip
-    told["own_sha256"] = _digest(told)
-    for name, data in ((ARRAYS, content), (STRUCTURE, json.dumps(told, indent=1).encode())):
+    document["own_sha256"] = _digest(document)
+    for name, data in ((ARRAYS, content), (STRUCTURE, json.dumps(document, indent=1).encode())):
         atomic_write(folder / name, data, PRIVATE)
 
 
@@ -93,17 +93,17 @@ def load_pipeline(folder: str | Path) -> tuple[pipeline.Pipeline, dict[str, Any]
     """The pipeline and its provenance. A damaged or foreign file is an IntegrityError."""
     folder = Path(folder)
     try:
-        told = json.loads((folder / STRUCTURE).read_text())
+        document = json.loads((folder / STRUCTURE).read_text())
         content = (folder / ARRAYS).read_bytes()
-        if told["format"] != FORMAT:
+        if document["format"] != FORMAT:
             raise IntegrityError(
-                folder / STRUCTURE, f"format {told['format']} found → {FORMAT} expected", "Fit the pipeline again"
+                folder / STRUCTURE, f"format {document['format']} found → {FORMAT} expected", "Fit the pipeline again"
             )
-        if _digest(told) != told["own_sha256"]:
+        if _digest(document) != document["own_sha256"]:
             raise IntegrityError(folder / STRUCTURE, "changed since it was written", "Restore both files")
-        if hashlib.sha256(content).hexdigest() != told["sha256"]:
+        if hashlib.sha256(content).hexdigest() != document["sha256"]:
             raise IntegrityError(folder / ARRAYS, "its sha256 differs from the one recorded", "Restore both files")
-        return _object(told["pipeline"], load(content), {}), told["provenance"]
+        return _object(document["pipeline"], load(content), {}), document["provenance"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as fault:
         raise IntegrityError(
             folder,
@@ -112,9 +112,9 @@ def load_pipeline(folder: str | Path) -> tuple[pipeline.Pipeline, dict[str, Any]
         ) from fault
 
 
-def _digest(told: dict[str, Any]) -> str:
+def _digest(document: dict[str, Any]) -> str:
     """sha256 of everything else that the JSON file says."""
-    others = {name: value for name, value in told.items() if name != "own_sha256"}
+    others = {name: value for name, value in document.items() if name != "own_sha256"}
     return sha256_json(others)
 
 

@@ -151,7 +151,7 @@ def _evaluation_horizons(planner: Planner, horizons_days: Array) -> Array:
 def _site_auc(planner: Planner) -> tuple[float, float] | None:
     """How well the features tell the sites apart, before and after ComBat: macro one-versus-rest AUC, first repeat.
 
-    None without ComBat or with one site. ½ = the sites cannot be told.
+    None without ComBat or with one site. ½ = the sites cannot be distinguished.
     """
     sites = sorted(set(planner.rows.sites))
     splits = [split for split in planner.splits if split.repeat == 0 and len(split.train)]

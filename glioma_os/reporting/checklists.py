@@ -10,7 +10,7 @@ UNKNOWN = "not recorded by this run"
 
 
 class Item(NamedTuple):
-    """One line: `answer` names a fact of `known_facts`; blank where only the authors can say."""
+    """One item: `answer` names a fact of `known_facts`; blank where only the authors can say."""
 
     number: str
     topic: str

@@ -1,4 +1,4 @@
-"""What a reviewer asks of one configuration: paired tests, calibration, sample size."""
+"""Statistical checks of one configuration: paired tests, calibration, sample size."""
 
 from __future__ import annotations
 

@@ -129,8 +129,8 @@ def by_exposure(frame: pd.DataFrame, best: Score, seen: list[str], seed: int) ->
     if not seen:
         return None
     own = frame[(frame["head"] == best.head) & (frame["block"] == best.block) & (frame["repeat"] == 0)]
-    chances = [name for name in own if str(name).startswith("p_class_")]
-    names = ("auc", "accuracy", "c_index") if chances else ("c_index",)
+    columns = [name for name in own if str(name).startswith("p_class_")]
+    names = ("auc", "accuracy", "c_index") if columns else ("c_index",)
     parts = []
     for title, rows in (
         ("in pre-training", own[own["patient_id"].isin(seen)]),
@@ -141,7 +141,7 @@ def by_exposure(frame: pd.DataFrame, best: Score, seen: list[str], seed: int) ->
             continue
         sample = Sample(
             rows["time_days"].to_numpy(), rows["event"].to_numpy() > 0, rows["risk"].to_numpy(),
-            rows["class"].to_numpy(int) if chances else None, rows[chances].to_numpy(float) if chances else None,
+            rows["class"].to_numpy(int) if columns else None, rows[columns].to_numpy(float) if columns else None,
             strata=rows["fold"].to_numpy(),
         )  # fmt: skip
         weights = bootstrap_weights(len(rows), 2000, seed)

@@ -1,4 +1,4 @@
-"""Were there enough patients? Riley's sample-size criteria beside what a study has."""
+"""Riley's sample-size criteria and the size of a study."""
 
 from __future__ import annotations
 

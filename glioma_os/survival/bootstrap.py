@@ -16,7 +16,7 @@ from glioma_os.survival.curves import median_days
 
 @dataclass(frozen=True)
 class Sample:
-    """Predictions beside what happened, one row per case. `classes` −1 = undetermined; risk: higher = worse.
+    """Predictions and observed outcomes, one row per case. `classes` −1 = not evaluable; risk: higher = worse.
 
     `curves` (n, H) = S(t) at `horizons_days` (H,), where there are any. `strata` (n,): ranking metrics compare only
     rows of the same stratum; outer folds are strata, since each fold's model has a scale of its own.
@@ -85,7 +85,7 @@ class Metric(NamedTuple):
 
 
 def bootstrap_weights(n: int, replicates: int, seed: int) -> Array:
-    """How often each of n patients stands in each replicate, (replicates, n) int."""
+    """How often each of n patients is drawn in each replicate, (replicates, n) int."""
     return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=replicates)
 
 

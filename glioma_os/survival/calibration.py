@@ -1,4 +1,4 @@
-"""Do predicted probabilities come true?"""
+"""Calibration of predicted probabilities."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _separation(score: Array, outcome: Array) -> int:
 def recalibration(probability: Array, outcome: Array) -> Recalibration:
     """Logistic recalibration (Cox 1958; Van Calster 2019) of (n,) predictions. They are held 1e-6 away from 0 and 1.
 
-    No row is a DataError; everything else that has no estimate is told by the value, see `Recalibration`.
+    No row is a DataError; everything else that has no estimate is marked by its value, see `Recalibration`.
     """
     outcome = np.asarray(outcome, float) > 0.5
     if not len(outcome):
@@ -126,14 +126,14 @@ def d_calibration(alive_at_own_time: Array, event: Array, bins: int = 10) -> DCa
 
     A death counts in its bin; a censored patient is spread over the bins below, as the prediction says.
     """
-    chance, event = np.clip(np.asarray(alive_at_own_time, float), 1e-12, 1.0), np.asarray(event, bool)
-    if not len(chance):
+    probability, event = np.clip(np.asarray(alive_at_own_time, float), 1e-12, 1.0), np.asarray(event, bool)
+    if not len(probability):
         raise DataError("D-calibration", "no row found → at least one expected", "Give at least one prediction")
     edges = np.linspace(0, 1, bins + 1)
-    place = np.minimum(np.searchsorted(edges, chance, side="right") - 1, bins - 1)
+    place = np.minimum(np.searchsorted(edges, probability, side="right") - 1, bins - 1)
     counts = np.bincount(place[event], minlength=bins).astype(float)
-    for own, bin_ in zip(chance[~event], place[~event], strict=True):
+    for own, bin_ in zip(probability[~event], place[~event], strict=True):
         counts[bin_] += (own - edges[bin_]) / own
         counts[:bin_] += 1 / (bins * own)
-    statistic = float(np.sum((counts - len(chance) / bins) ** 2) / (len(chance) / bins))
-    return DCalibration(counts / len(chance), statistic, float(chi2.sf(statistic, bins - 1)))
+    statistic = float(np.sum((counts - len(probability) / bins) ** 2) / (len(probability) / bins))
+    return DCalibration(counts / len(probability), statistic, float(chi2.sf(statistic, bins - 1)))

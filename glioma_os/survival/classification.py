@@ -1,4 +1,4 @@
-"""How well classes are told apart. Weights (B, n) are bootstrap counts: one row per replicate, one result each."""
+"""Discrimination and agreement of class predictions. Weights (B, n): one row per replicate."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ def _f1(matrix: Array) -> Array:
 
 def f1_macro(matrix: Array) -> Array:
     """Plain mean of the classes' F1, (B,); NaN where a replicate lacks a class."""
-    lacking = (matrix.sum(axis=2) == 0).any(axis=1)
-    return np.where(lacking, np.nan, _f1(matrix).mean(axis=1))
+    missing = (matrix.sum(axis=2) == 0).any(axis=1)
+    return np.where(missing, np.nan, _f1(matrix).mean(axis=1))
 
 
 def f1_weighted(matrix: Array) -> Array:

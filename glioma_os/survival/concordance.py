@@ -15,7 +15,7 @@ _ROWS = 64  # replicates at a time: what one pass wrote is still in the cache fo
 
 
 class Order(NamedTuple):
-    """Rows (n,) by falling time, so that whom a death is compared with stands before it.
+    """Rows (n,) by falling time, so that the patients a death is compared with precede it.
 
     `sequence`: their numbers; at equal times the censored come first, then deaths by falling risk. `rank`: of the risk,
     0 the lowest. `first`: where the deaths of the same time begin. `run`: where those of the same time and risk begin.

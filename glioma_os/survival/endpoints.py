@@ -18,8 +18,8 @@ class Endpoint:
 
     A time equal to a cut belongs to the longer class. BraTS counts day 450 as mid-term: with survival in whole days
     `cuts_days=(300, 451)` is its rule to the letter; (300, 450) differs only for a patient who lived 450 days.
-    A patient censored before the class is known is left out and counted; `censored="ipcw"` also lets those who are
-    left speak for them, by the inverse of their chance to be followed that long.
+    A patient censored before the cut is not evaluable: excluded and counted. `censored="ipcw"` also weights the
+    others by inverse probability of censoring (IPCW).
     """
 
     name: str
@@ -56,7 +56,7 @@ class Endpoint:
         return 0 if self.kind == "time" else len(self.cuts_days or self.quantiles or ()) + 1
 
     def fit_cuts(self, time: Array, event: Array) -> Array:
-        """Cuts in days, (n_classes − 1,), learnt from the training rows where the endpoint names quantiles.
+        """Cuts in days, (n_classes − 1,), estimated from the training rows where the endpoint names quantiles.
 
         Quantiles are those of the observed deaths: plain and reproducible. Few are censored in these cohorts, and
         the follow-up time of a censored patient is not a survival.

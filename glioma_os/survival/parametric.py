@@ -99,18 +99,18 @@ def fit_discrete_hazard(
     return DiscreteHazard(edges, found[: len(edges)], found[len(edges) :])
 
 
-def _penalised_logistic(design: Array, happened: Array, penalty: Array) -> Array:
+def _penalised_logistic(design: Array, outcome: Array, penalty: Array) -> Array:
     """argmax of the Bernoulli log-likelihood − Σ penalty/2·β²."""
 
     def climb(beta: Array) -> float:
         score = design @ beta
-        return float(happened @ score - np.logaddexp(0.0, score).sum() - 0.5 * penalty @ beta**2)
+        return float(outcome @ score - np.logaddexp(0.0, score).sum() - 0.5 * penalty @ beta**2)
 
     beta = np.zeros(design.shape[1])
     value = climb(beta)
     for _ in range(100):
         mean = expit(design @ beta)
-        gradient = design.T @ (happened - mean) - penalty * beta
+        gradient = design.T @ (outcome - mean) - penalty * beta
         information = (design.T * (mean * (1 - mean))) @ design + np.diag(penalty)
         step = np.linalg.solve(information, gradient)
         gain = float(gradient @ step)

@@ -1,4 +1,4 @@
-"""Would acting on the prediction do more good than harm?"""
+"""Decision curves: net benefit of acting on a prediction."""
 
 from __future__ import annotations
 

@@ -143,13 +143,13 @@ def earlier_outcome(job: Job, key: str) -> Outcome | None:
     Where they are not, the job runs again and says what is wrong.
     """
     try:
-        told = json.loads((job.folder / JOB).read_text())
+        record = json.loads((job.folder / JOB).read_text())
         result = json.loads((job.folder / RESULT).read_text())
-        if told["status"] != "done" or result["key"] != key:
+        if record["status"] != "done" or result["key"] != key:
             return None
         if any(check_finished(Path(run), whole=False) is None for run in result.get("runs", {}).values()):
             return None
-        return Outcome(job, "done", 0, told["seconds"], 0, result)
+        return Outcome(job, "done", 0, record["seconds"], 0, result)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IntegrityError):
         return None
 
@@ -162,7 +162,7 @@ def run_jobs(
     starter: Starter = LocalJob,
     hopeless: Hopeless | None = None,
 ) -> list[Outcome]:
-    """Runs them in order, `n_jobs` at a time, and tells each that ends. An interrupt ends all that run."""
+    """Runs them in order, `n_jobs` at a time, and reports each that ends. An interrupt ends all running jobs."""
     starved = [job.number for job in jobs if pool.gpus and job.gpus > len(pool.gpus)]
     if starved:
         raise ConfigError(
@@ -239,13 +239,13 @@ def _outcome(one: _Running, pool: Pool, hopeless: Hopeless | None) -> Outcome | 
     except (OSError, ValueError):
         code, result = code or 1, {}
     if code:
-        told = [_by_signal(code), one.handle.reason, _last_words(one.job.folder / LOG)]
-        return Outcome(one.job, "failed", code, seconds, one.attempt, {}, " | ".join(filter(None, told)))
+        reasons = [_by_signal(code), one.handle.reason, _last_words(one.job.folder / LOG)]
+        return Outcome(one.job, "failed", code, seconds, one.attempt, {}, " | ".join(filter(None, reasons)))
     return Outcome(one.job, "done", 0, seconds, one.attempt, result)
 
 
 def reports_of(folder: Path) -> list[float]:
-    """What a running job told of itself so far."""
+    """The objectives a running job has reported so far."""
     path = folder / REPORTS
     return [float(line) for line in path.read_text().splitlines()] if path.exists() else []
 
@@ -265,6 +265,6 @@ def _last_words(log: Path) -> str:
 
 
 def _record(outcome: Outcome) -> None:
-    told = asdict(outcome)
-    told.pop("result")
-    atomic_write(outcome.job.folder / JOB, json.dumps(told, indent=1, default=str).encode())
+    record = asdict(outcome)
+    record.pop("result")
+    atomic_write(outcome.job.folder / JOB, json.dumps(record, indent=1, default=str).encode())

@@ -107,11 +107,11 @@ def _effect_row(effect: Effect) -> dict[str, Any]:
 
 def _cell_row(cell: Cell, factors: Sequence[str]) -> dict[str, Any]:
     spread = f", sd {cell.seed_sd:.3f}" if cell.seeds > 1 else ""
-    told = not np.isnan(cell.delta_to_age)
+    compared = not np.isnan(cell.delta_to_age)
     return {
         "levels": [dict(cell.factors).get(name, "") for name in factors], "value": f"{cell.value:.3f}",
         "interval": bracket(cell.low, cell.high), "seeds": f"{cell.seeds}{spread}", "n": cell.n,
-        "delta": f"{cell.delta_to_age:+.3f} [{cell.delta_low:+.3f}, {cell.delta_high:+.3f}]" if told else "",
+        "delta": f"{cell.delta_to_age:+.3f} [{cell.delta_low:+.3f}, {cell.delta_high:+.3f}]" if compared else "",
     }  # fmt: skip
 
 

@@ -45,17 +45,17 @@ def _wait(process: subprocess.Popen[bytes]) -> int:
 
 
 def record_fault(folder: Path, fault: GliomaError) -> None:
-    """Leaves a rank's error for the process that started the process group; the first one counts."""
+    """Stores a rank's error for the process that started the process group; the first one counts."""
     if not (folder / FAULT).exists():
-        told = {"kind": type(fault).__name__, "parts": [fault.where, fault.problem, fault.remedy]}
-        atomic_write(folder / FAULT, json.dumps(told).encode())
+        record = {"kind": type(fault).__name__, "parts": [fault.where, fault.problem, fault.remedy]}
+        atomic_write(folder / FAULT, json.dumps(record).encode())
 
 
 def _fault(folder: Path, code: int) -> GliomaError:
     try:
-        told: dict[str, Any] = json.loads((folder / FAULT).read_text())
+        record: dict[str, Any] = json.loads((folder / FAULT).read_text())
         kinds = {kind.__name__: kind for kind in GliomaError.__subclasses__()}
-        return kinds[told["kind"]](*told["parts"])
+        return kinds[record["kind"]](*record["parts"])
     except (OSError, ValueError, KeyError, TypeError):
         return TrainingError(
             "trainer.devices", f"a rank exited with code {code}; the process group was stopped", f"Read {folder / LOG}"

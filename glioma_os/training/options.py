@@ -20,7 +20,7 @@ class TrainerOptions:
     """Where and how fits run. `precision` auto = bf16-mixed where the processor or GPU knows bf16, else float32.
 
     `devices` processes train one network together (DDP). `compile` and `activation_checkpointing` change speed and
-    memory, not what is learnt. `timeout_s`: how long a rank waits for the others. `retain_freed_memory`:
+    memory, the result only by rounding. `timeout_s`: how long a rank waits for the others. `retain_freed_memory`:
     see networks/fast.
     """
 

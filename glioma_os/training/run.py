@@ -28,10 +28,10 @@ def check_finished(folder: Path, whole: bool, without: Iterable[str] = ()) -> di
 
     A result file that is missing or changed since is an IntegrityError; `whole` compares every byte.
     """
-    told = manifest.read(folder / DONE)
-    if told is not None:
-        manifest.check(folder, told[manifest.FILES], whole, without)
-    return told
+    record = manifest.read(folder / DONE)
+    if record is not None:
+        manifest.check(folder, record[manifest.FILES], whole, without)
+    return record
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,13 @@ class Run:
 
     def finished(self, without: Iterable[str] = ()) -> bool:
         """The same, whatever became of the files named."""
-        told = check_finished(self.folder, self.whole, without)
-        if told is not None and told.get("id") != self.id:
+        record = check_finished(self.folder, self.whole, without)
+        if record is not None and record.get("id") != self.id:
             raise IntegrityError(
-                self.path(DONE), f"run {told.get('id')!r} found → {self.id!r} expected",
+                self.path(DONE), f"run {record.get('id')!r} found → {self.id!r} expected",
                 manifest.REMEDY.format(folder=self.folder),
             )  # fmt: skip
-        return told is not None
+        return record is not None
 
     def path(self, name: str) -> Path:
         """A file of the run."""
@@ -94,9 +94,9 @@ class Run:
     def amend(self, names: Iterable[str]) -> None:
         """Takes files that a finished run was given later into its manifest."""
         with self._lock():
-            told = manifest.read(self.path(DONE))
-            if told is not None:
-                self._seal(told | {manifest.FILES: told[manifest.FILES] | manifest.entries(self.folder, names)})
+            record = manifest.read(self.path(DONE))
+            if record is not None:
+                self._seal(record | {manifest.FILES: record[manifest.FILES] | manifest.entries(self.folder, names)})
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:
@@ -109,8 +109,8 @@ class Run:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def _seal(self, told: dict[str, Any]) -> None:
-        atomic_write(self.path(DONE), manifest.seal(told))
+    def _seal(self, record: dict[str, Any]) -> None:
+        atomic_write(self.path(DONE), manifest.seal(record))
 
     def write_json(self, name: str, value: Any) -> None:
         """Writes a JSON file whole, for its owner alone: many of them list patients."""

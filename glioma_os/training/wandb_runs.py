@@ -49,7 +49,7 @@ class Slice:
 @dataclass(frozen=True)
 class Artefact:
     """A file that other runs go on from. `parents`: names of the artefacts it was made from; `path` None = the file
-    stays here and only its digest is told."""
+    stays here and only its digest is sent."""
 
     name: str
     type: str

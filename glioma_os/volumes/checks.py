@@ -42,7 +42,7 @@ def refuse_errors(findings: Sequence[Finding]) -> None:
 
 
 def check_case(case: Case, coding: LabelCoding | None, modalities: tuple[Modality, ...]) -> list[Finding]:
-    """All findings of one case: unreadable, missing, misplaced, empty, doubled, mislabelled or mirrored files."""
+    """All findings of one case: unreadable, missing, misplaced, empty, duplicate, mislabelled or mirrored files."""
     return load_case(case, coding, modalities).findings
 
 
@@ -133,7 +133,7 @@ def _check_content(images: dict[Modality, NiftiImage], add: Add) -> None:
 
 
 def _is_flat(image: Array) -> bool:
-    """Whether less than two values stand beside the background; a sample of the voxels tells nearly always."""
+    """Whether fewer than two values differ from the background; a sample of the voxels nearly always settles it."""
     for part in (image[::4, ::4, ::4], image):
         tissue = part[part != 0]
         if tissue.size and tissue.min() < tissue.max():

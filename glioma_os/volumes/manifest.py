@@ -44,8 +44,8 @@ def seal(content: dict[str, Any]) -> bytes:
 
 
 def _seal(content: dict[str, Any]) -> str:
-    told = {name: value for name, value in content.items() if name != SEAL}
-    return sha256_json(told)
+    unsealed = {name: value for name, value in content.items() if name != SEAL}
+    return sha256_json(unsealed)
 
 
 def read(path: Path) -> dict[str, Any] | None:

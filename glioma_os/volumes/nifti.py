@@ -51,7 +51,7 @@ class NiftiImage:
 def read_nifti(path: Path, ndim: int = 3) -> NiftiImage:
     """Reads one image to its last byte. Anything odd is a DataError that names the file, what was found and expected.
 
-    gzip is told by content, not by name. Trailing axes of length one are dropped.
+    gzip is recognised by content, not by name. Trailing axes of length one are dropped.
     """
     path = Path(path)
     raw, plain, header = _read(path, ndim)

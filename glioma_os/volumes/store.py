@@ -140,16 +140,16 @@ class VolumeStore:
         }  # fmt: skip
         path = self.path(key)
         atomic_write(path, save(tensors, metadata={"case": json.dumps(header)}))
-        told = {manifest.FILES: manifest.entries(path.parent, [path.name])}
-        atomic_write(self._manifest(key), manifest.seal(told))
+        content = {manifest.FILES: manifest.entries(path.parent, [path.name])}
+        atomic_write(self._manifest(key), manifest.seal(content))
 
     def open(self, key: str, whole: bool = False) -> StoredVolume:
         """Maps the entry of this key; one that is missing, or changed since it was written, is an IntegrityError.
 
         Size and time are compared; every byte where they differ, or if `whole`."""
         path = self.path(key)
-        told = manifest.read(self._manifest(key)) or {}
-        manifest.check(path.parent, told.get(manifest.FILES), whole, remedy=REMEDY.format(path=path))
+        content = manifest.read(self._manifest(key)) or {}
+        manifest.check(path.parent, content.get(manifest.FILES), whole, remedy=REMEDY.format(path=path))
         try:
             size = path.stat().st_size
             with path.open("rb") as file:
