@@ -101,7 +101,9 @@ def _group(observations: Sequence[Observation]) -> dict[tuple[str, Factors], lis
         own = found.setdefault((one.metric, one.factors), [])
         if any(other.seed == one.seed for other in own):
             raise DataError(
-                "runs", f"two jobs with {dict(one.factors)}, seed {one.seed}", "Collect one sweep at a time"
+                "runs",
+                f"two jobs with {dict(one.factors)}, seed {one.seed}, found → one expected",
+                "Collect one sweep at a time",
             )
         own.append(one)
     return found

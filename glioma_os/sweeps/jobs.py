@@ -51,10 +51,10 @@ class Pool:
         limit = self.time_limit_s
         timed = limit is None or (isinstance(limit, int | float) and not isinstance(limit, bool) and limit > 0)
         fine = {
-            "n_jobs": (whole(self.n_jobs, 1), "a whole number from 1 on"),
+            "n_jobs": (whole(self.n_jobs, 1), "a whole number of 1 or more"),
             "gpus": (all(whole(gpu, 0) for gpu in self.gpus), "a list of whole numbers such as [0,1]"),
             "time_limit_s": (timed, "seconds above 0 or null"),
-            "retries": (whole(self.retries, 0), "a whole number from 0 on"),
+            "retries": (whole(self.retries, 0), "a whole number of 0 or more"),
         }
         for key, (right, expected) in fine.items():
             if not right:
@@ -134,7 +134,7 @@ def own_words(overrides: Sequence[str], jobs: Sequence[Job]) -> str:
     if len(jobs) == 1:
         return " ".join(overrides)
     shared = set.intersection(*(set(job.overrides) for job in jobs))
-    return " ".join(word for word in overrides if word not in shared) or "all as configured"
+    return " ".join(word for word in overrides if word not in shared) or "no overrides of its own"
 
 
 def earlier_outcome(job: Job, key: str) -> Outcome | None:
@@ -227,7 +227,9 @@ def _outcome(one: _Running, pool: Pool, hopeless: Hopeless | None) -> Outcome | 
     if code is None:
         if hopeless is not None and hopeless(one.job.number, reports_of(one.job.folder)):
             one.handle.stop()
-            return Outcome(one.job, "pruned", 0, seconds, one.attempt, {}, "its reports are below the median")
+            return Outcome(
+                one.job, "pruned", 0, seconds, one.attempt, {}, "its reported objectives are below the median"
+            )
         if pool.time_limit_s is None or seconds < pool.time_limit_s:
             return None
         one.handle.stop()
@@ -255,13 +257,13 @@ def _by_signal(code: int) -> str:
     if code >= 0:
         return ""
     name = next((one.name for one in signal.Signals if one == -code), f"signal {-code}")
-    return f"ended by {name}" + (", as a machine out of memory does" if name == "SIGKILL" else "")
+    return f"ended by {name}" + (", possibly out of memory" if name == "SIGKILL" else "")
 
 
 def _last_words(log: Path) -> str:
     text = log.read_text(errors="replace") if log.exists() else ""
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("Error executing job")]
-    return " | ".join(lines[-LAST_LINES:]) or "it wrote nothing to its log"
+    return " | ".join(lines[-LAST_LINES:]) or "its log is empty"
 
 
 def _record(outcome: Outcome) -> None:
