@@ -1,4 +1,4 @@
-"""A hospital's cohort: one CSV, one row a session, image paths beside what is known of the patient."""
+"""A hospital's cohort: one CSV, one row per session, with clinical data and image paths."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ def same_files(own: Cohort, other: Cohort) -> list[tuple[Case, Path, Case, Path]
 
 
 def shared_scans(cohort: Cohort) -> list[Finding]:
-    """One image file in two cases: an error under two patients, whom it would part between training and test."""
+    """One image file in two cases: an error under two patients, who could fall into training and test."""
     out = []
     for case, path, twin, copy in same_files(cohort, cohort):
         own = case.patient_id == twin.patient_id
@@ -174,7 +174,7 @@ def _whole_file(path: Path, changed_ns: int) -> str:
 
 
 def ages_tell(own: Cohort, other: Cohort) -> bool:
-    """Whether both write ages finely enough, beside survival, for age and days to be compared."""
+    """Whether both record ages with decimals, so that age and days identify a patient."""
     return all(_decimals(_age(case) for case in _patients(cohort.cases()).values()) for cohort in (own, other))
 
 

@@ -1,4 +1,4 @@
-"""Ids of public sources: their shapes, and the patient whom an id of a scan or a sample belongs to."""
+"""Ids of public sources: their formats, and the patient of a scan's or sample's id."""
 
 from __future__ import annotations
 

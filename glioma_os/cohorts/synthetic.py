@@ -128,7 +128,8 @@ def _silent(items: Iterable[Any], total: int, title: str) -> Iterable[Any]:
 
 
 def _write_whole(folder: Path, write: Callable[[Path], None]) -> None:
-    """Writes into a sibling and renames, so that the folder is whole or absent; a faster twin's folder is kept."""
+    """Writes into a sibling and renames, so that the folder is complete or absent; one finished earlier by another
+    process is kept."""
     sweep_drafts(folder.parent)
     with draft_beside(folder, folder=True) as draft:
         write(draft)

@@ -18,7 +18,7 @@ from glioma_os.volumes.window import WindowView
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Probabilities and strengths; the defaults are the Model-Zoo bundle's, which knows no `physics` and no dropout.
+    """Probabilities and strengths; the defaults are the Model-Zoo bundle's, which has no `physics` and no dropout.
 
     `flip` a spatial axis; `scale`, `shift` half-ranges of the intensity change; `physics` = probability of one MR
     artefact (bias field, motion, ghosting, spike, anisotropy); `channel_dropout` = probability that a channel is blank

@@ -113,7 +113,7 @@ def _orders(column: Array, rho: float, signs: Array) -> bool:
 
 
 def _comparable(time: Array, event: Array) -> Array:
-    """(n, n): -1 where the row died before the column's time, 1 the other way round, 0 where nobody knows."""
+    """(n, n): -1 where the row died before the column's time, 1 the other way round, 0 if not comparable."""
     first = (event[:, None] & (time[:, None] < time)).astype(float)
     return first.T - first
 

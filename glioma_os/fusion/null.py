@@ -1,4 +1,4 @@
-"""Label-permutation and noise-feature control: the whole validation where nothing can be predicted."""
+"""Label-permutation and noise-feature control: the complete validation on data without signal."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ SCALINGS: dict[str, type[Standard] | type[RankGaussian]] = {"standard": Standard
 
 
 def _medians(values: Array) -> Array:
-    """Median of what is recorded in each column; 0 for a column that nobody has."""
+    """Median of what is recorded in each column; 0 for a column never recorded."""
     missing = np.isnan(values)
     medians = np.zeros(values.shape[1])
     whole, some = ~missing.any(axis=0), ~missing.all(axis=0)
@@ -114,7 +114,7 @@ def check_combat(rows: Rows, variables: Sequence[str]) -> None:
 
 
 class FoldPreprocessor:
-    """Clinical: median for what is missing, an indicator beside it, z-score. Features: median, scaling, whitened PCA.
+    """Clinical: median imputation, missingness indicator, z-score. Features: median, scaling, whitened PCA.
 
     `age_in_pca` reduces clinical and features together (the paper's wording); otherwise the clinical columns stand
     beside the components. `n_components=None` keeps the features unreduced. Blocks may have no column at all.

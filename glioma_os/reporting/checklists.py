@@ -72,7 +72,7 @@ TRIPOD_AI = (
     Item("27b", "Interaction and expertise of users"),
     Item("27c", "Next steps for research"),
 )
-# Groups of CLAIM 2024 (Radiol Artif Intell 2024;6:e240300) that a run can speak of.
+# Groups of CLAIM 2024 (Radiol Artif Intell 2024;6:e240300) that a run can answer.
 CLAIM = (
     Item("5–6", "Study design and goal", "objective"),
     Item("7–9", "Data sources, eligibility, preprocessing", "preparation"),

@@ -22,7 +22,7 @@ METRIC_NAMES = {
 
 @dataclass(frozen=True)
 class ComparisonRow:
-    """Published beside obtained, for one metric of one arm."""
+    """A published result and this study's, for one metric of one arm."""
 
     arm: str
     metric: str
@@ -87,5 +87,5 @@ def page(template: str, values: dict[str, Any]) -> str:
 
 
 def write_report(path: Path, html: str) -> None:
-    """Writes the page whole."""
+    """Writes the page atomically."""
     atomic_write(path, html.encode())

@@ -75,7 +75,7 @@ def lead_score(scores: Sequence[Score]) -> Score:
 
 
 def comparison_rows(name: str, scores: list[Score], age: list[str]) -> list[ComparisonRow]:
-    """The paper's figures of this arm beside ours, for the head the paper names."""
+    """The paper's results of this arm and ours, for the head the paper names."""
     rows = []
     for metric, published in MARASI_2025.get(name, {}).items():
         found = {(s.head, s.block): s for s in scores if s.metric == metric}

@@ -66,7 +66,7 @@ class DiscreteHazard(NamedTuple):
     beta: Array
 
     def survival(self, inputs: Array, at_days: Array) -> Array:
-        """S(t | x), (n, horizons): log S is linear within an interval, and after the last goes on at its slope."""
+        """S(t | x), (n, horizons): log S is linear within an interval, and extrapolated after the last."""
         risk = inputs @ self.beta
         log_alive = -np.logaddexp(0.0, self.level[None, :] + risk[:, None])
         starts = np.append(0.0, self.edges[:-1])
@@ -93,7 +93,7 @@ def fit_discrete_hazard(
     at_risk = through | dying
     row, interval = np.nonzero(at_risk)
     design = np.column_stack([np.eye(len(edges))[interval], inputs[row]])
-    # The levels are held by a whisper of a penalty too: in an interval that nobody leaves alive one would run away.
+    # The baseline levels are slightly penalised too: in an interval that nobody survives the estimate would diverge.
     penalty = np.append(np.full(len(edges), 1e-6), np.full(inputs.shape[1], max(l2, 1e-9)))
     found = _penalised_logistic(design, dying[row, interval].astype(float), penalty)
     return DiscreteHazard(edges, found[: len(edges)], found[len(edges) :])

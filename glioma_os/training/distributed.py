@@ -1,4 +1,4 @@
-"""Several processes that train one network together: torchrun starts them, and all end when one fails."""
+"""Distributed training (DDP): torchrun starts a process group, and all ranks end when one fails."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ LOG, FAULT = "ranks.log", "fault.json"
 def run_process_group(module: str, folder: Path, ranks: int, threads: int) -> None:
     """`python -m module folder` in `ranks` processes; their output goes to `ranks.log`.
 
-    What a rank raised as a GliomaError is raised here; a rank that was killed is a TrainingError. Nobody is left.
+    What a rank raised as a GliomaError is raised here; a rank that was killed is a TrainingError.
+    No process is left running.
     """
     (folder / FAULT).unlink(missing_ok=True)
     command = [
@@ -63,7 +64,7 @@ def _fault(folder: Path, code: int) -> GliomaError:
 
 
 def threads_per_rank(ranks: int, accelerator: str) -> int:
-    """Processor threads of each rank: its share of this machine on a processor, one beside a GPU."""
+    """Processor threads of each rank: its share of this machine on a processor, one with a GPU."""
     return max(1, (os.cpu_count() or 1) // ranks) if accelerator == "cpu" else 1
 
 

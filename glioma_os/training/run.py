@@ -36,7 +36,7 @@ def check_finished(folder: Path, whole: bool, without: Iterable[str] = ()) -> di
 
 @dataclass(frozen=True)
 class Run:
-    """`runs/<stage>/<name>/<digest>-s<seed>/`. `DONE` is written last, so its presence means whole; it holds the
+    """`runs/<stage>/<name>/<digest>-s<seed>/`. `DONE` is written last, so its presence means complete; it holds the
     manifest of the other files, which is checked when the run is read: every byte of them if `whole`."""
 
     root: Path
@@ -113,7 +113,7 @@ class Run:
         atomic_write(self.path(DONE), manifest.seal(record))
 
     def write_json(self, name: str, value: Any) -> None:
-        """Writes a JSON file whole, for its owner alone: many of them list patients."""
+        """Writes a JSON file atomically, readable by its owner alone: many of them list patients."""
         atomic_write(self.path(name), json.dumps(value, indent=1, default=str).encode(), PRIVATE)
 
     def read_json(self, name: str) -> Any:

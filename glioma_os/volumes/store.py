@@ -1,4 +1,4 @@
-"""Prepared cases on disk: one safetensors file each, named by what it was made from, memory-mapped, written whole."""
+"""Prepared cases on disk: one safetensors file each, named by its inputs, memory-mapped, written atomically."""
 
 from __future__ import annotations
 

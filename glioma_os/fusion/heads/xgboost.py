@@ -14,7 +14,7 @@ from glioma_os.records import Array
 
 @dataclass(frozen=True)
 class XGBoostModel(Model):
-    """`booster`: the model's own bytes (n,) uint8; `present`: the classes it knows, empty for the time to death."""
+    """`booster`: the model's own bytes (n,) uint8; `present`: the fitted classes, empty for the time to death."""
 
     booster: Array
     present: Array
