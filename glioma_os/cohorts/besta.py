@@ -1,4 +1,4 @@
-"""A hospital's cohort: one CSV, one row a session, image paths beside what is known of the patient."""
+"""A hospital's cohort: one CSV, one row per session, with clinical data and image paths."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from glioma_os.cohorts.clinical import Excluded, Row, cases_of, parse_clinical, parse_site, parse_word, read_table
 from glioma_os.cohorts.cohort import Cohort
 from glioma_os.cohorts.outcomes import DECLARE_UNIT, OutcomeColumns, check_median
-from glioma_os.cohorts.patient_ids import compiled
+from glioma_os.cohorts.patient_ids import compile_pattern
 from glioma_os.cohorts.vocabulary import is_blank
 from glioma_os.errors import ConfigError, DataError
 from glioma_os.records import Case, Modality
@@ -32,12 +32,12 @@ class BestaCohort(Cohort):
         event_values: Mapping[object, str] | None = None, name: str = "besta",
     ) -> None:  # fmt: skip
         if table is None:
-            raise ConfigError("cohort.table", "null found → the hospital's CSV expected",
+            raise ConfigError("cohort.table", "not set → the hospital's CSV expected",
                               "Set cohort.table=FILE, or GLIOMA_OS_BESTA")  # fmt: skip
         self.table, self.name, self.label_coding = Path(table), name, coding(label_coding).name
         self.root = Path(root) if root is not None else self.table.parent
         self.modalities = tuple(Modality(word) for word in modalities)
-        self._pattern = compiled(id_pattern, "cohort.id_pattern", groups=0)
+        self._pattern = compile_pattern(id_pattern, "cohort.id_pattern", groups=0)
         self.outcomes = OutcomeColumns.declared("os_days", "event", time_unit, event_values)
 
     def _read(self) -> tuple[list[Case], list[Excluded]]:

@@ -45,7 +45,7 @@ WITHOUT_SURVIVAL = "survival_evaluation"  # the tables of validation and test ca
 def _folder(root: str | Path | None) -> Path:
     if root is None:
         raise ConfigError(
-            "cohort.root", "null found → a BraTS folder expected",
+            "cohort.root", "not set → a BraTS folder expected",
             "Set cohort.root=FOLDER, or GLIOMA_OS_BRATS2020 (GLIOMA_OS_BRATS2018 for pre-training)",
         )  # fmt: skip
     path = Path(root)
@@ -58,7 +58,7 @@ def _folder(root: str | Path | None) -> Path:
 
 
 def _release_of(name: str) -> tuple[str, str] | None:
-    """(release, patient id) a folder name tells; None for any other folder."""
+    """(release, patient id) of a case folder's name; None for any other folder."""
     for release, pattern in RELEASES:
         match = re.fullmatch(pattern, name)
         if match:
@@ -94,7 +94,7 @@ def _clinical(row: Row) -> tuple[Clinical, Outcome | None]:
 
 
 class BratsCohort(Cohort):
-    """A BraTS folder of any release from 2017 on, told by its case folders' names.
+    """A BraTS folder of any release from 2017 on, recognised by its case folders' names.
 
     `survival` and `name_mapping` are found in the folder if not given. `limit`: only these case ids. Cases without a
     row keep `outcome` None; rows without images are listed as excluded.
@@ -106,18 +106,26 @@ class BratsCohort(Cohort):
         name: str | None = None,
     ) -> None:  # fmt: skip
         self.root = _folder(root)
-        found = {path.name: (path, *told) for path in self._folders() if (told := _release_of(path.name))}
+        found = {
+            path.name: (path, *found_release) for path in self._folders() if (found_release := _release_of(path.name))
+        }
         if not found:
             raise DataError(self.root, "no case folder found → names such as BraTS20_Training_001 expected",
                             "Point cohort.root at the folder that holds the cases (or HGG and LGG)")  # fmt: skip
-        releases = sorted({told for _, told, _ in found.values()})
+        releases = sorted({found_release for _, found_release, _ in found.values()})
         if release == "auto":
             if len(releases) > 1:
-                raise DataError(self.root, f"cases of releases {releases} found → one release", "Set cohort.release")
+                raise DataError(
+                    self.root, f"cases of releases {releases} found → one release expected", "Set cohort.release"
+                )
             release = releases[0]
-        self._found = {case: (path, patient) for case, (path, told, patient) in found.items() if told == release}
+        self._found = {
+            case: (path, patient) for case, (path, found_release, patient) in found.items() if found_release == release
+        }
         if not self._found:
-            raise ConfigError("cohort.release", f"{release!r} found → {releases} lie in {self.root}", "Correct the key")
+            raise ConfigError(
+                "cohort.release", f"{release!r} found → one of {releases} in {self.root} expected", "Correct the value"
+            )
         self.release, self.name = release, name or f"brats{release}"
         self.label_coding = label_coding or f"brats{release}"
         tables = ("survival_info.csv", "survival_data.csv")
@@ -144,7 +152,7 @@ class BratsCohort(Cohort):
         self._check_padding([row for row, _ in excluded])
         if self._survival:
             check_median(self._survival, SURVIVAL_COLUMNS[-1], cases)
-        return self._limited(cases), [] if self._limit else excluded
+        return self._apply_limit(cases), [] if self._limit else excluded
 
     def _check_padding(self, unknown: list[str]) -> None:
         """`BraTS20_Training_1` for `_001` is a slip, not a missing case."""
@@ -156,7 +164,7 @@ class BratsCohort(Cohort):
                     self._survival, f"id {row!r} found → {twin!r} expected", "Pad the ids as the folders do"
                 )
 
-    def _limited(self, cases: list[Case]) -> list[Case]:
+    def _apply_limit(self, cases: list[Case]) -> list[Case]:
         if self._limit is None:
             return cases
         known = {case.case_id: case for case in cases}
@@ -180,11 +188,13 @@ def _files(folder: Path) -> tuple[dict[Modality, Path], Path | None]:
         modality = modality_of(token)
         if token.lower() in SEGMENTATION_ALIASES or path.name.startswith(ODD_LABELS.get(folder.name, "\0")):
             if label is not None:
-                raise DataError(path, f"a second mask beside {label.name} found → one", "Remove one")
+                raise DataError(path, f"a second mask beside {label.name} found → one per case expected", "Remove one")
             label = path
         elif modality is not None:
             if modality in images:
-                raise DataError(path, f"{modality} twice, also {images[modality].name}, found → once", "Remove one")
+                raise DataError(
+                    path, f"{modality} found twice, also as {images[modality].name} → one file expected", "Remove one"
+                )
             images[modality] = path
     return images, label
 

@@ -66,12 +66,16 @@ def read_table(
         line, cells = numbered
         row = Row(cells[place], f"{table.path}, row {line}", dict(zip(names, cells, strict=True)))
         if is_blank(row.id):
-            raise DataError(row.where, "no id found → one expected", "Fill the id")
+            raise DataError(row.where, "no id found → one expected", "Enter the id")
         name = (row.id, row.pick(session_column))
         if name in seen:
             other, content = seen[name]
             kind = "identical" if content == cells else "conflicting"
-            raise DataError(row.where, f"id of row {other} again found, {kind} → one row an id", "Keep the right one")
+            raise DataError(
+                row.where,
+                f"the id of row {other} found again ({kind} row) → one row per id expected",
+                "Keep the correct row",
+            )
         seen[name] = (line, cells)
         return row
 

@@ -40,7 +40,7 @@ class OutcomeColumns:
     """Where a table has time and event, and how to read them.
 
     `event` None: every row is a death. `unit` None: what the time column's name says, else days. `values`: what event
-    values mean (`died` or `censored`), for those whose meaning neither word nor column name tells.
+    values mean (`died` or `censored`), where neither word nor column name says it.
     """
 
     time: str

@@ -137,14 +137,14 @@ def same_files(own: Cohort, other: Cohort) -> list[tuple[Case, Path, Case, Path]
 
 
 def shared_scans(cohort: Cohort) -> list[Finding]:
-    """One image file in two cases: an error under two patients, whom it would part between training and test."""
+    """One image file in two cases: an error under two patients, who could fall into training and test."""
     out = []
     for case, path, twin, copy in same_files(cohort, cohort):
         own = case.patient_id == twin.patient_id
         out.append(Finding(
             case.case_id, path.name, "note" if own else "error",
-            f"the same file as {copy.name} of case {twin.case_id} found → a scan of its own",
-            "Check which session it is" if own else "Give both cases one patient id, or leave one out",
+            f"the same file as {copy.name} of case {twin.case_id} found → a separate scan expected",
+            "Check which session it is" if own else "Give both cases the same patient id, or leave one out",
         ))  # fmt: skip
     return out
 
@@ -174,7 +174,7 @@ def _whole_file(path: Path, changed_ns: int) -> str:
 
 
 def ages_tell(own: Cohort, other: Cohort) -> bool:
-    """Whether both write ages finely enough, beside survival, for age and days to be compared."""
+    """Whether both record ages with decimals, so that age and days identify a patient."""
     return all(_decimals(_age(case) for case in _patients(cohort.cases()).values()) for cohort in (own, other))
 
 
@@ -191,7 +191,7 @@ def _by_id(own: Cohort, other: Cohort) -> list[SharedPatient]:
 
 
 def _patients(cases: Iterable[Case]) -> dict[str, Case]:
-    """Patient id → the first case that tells age and survival."""
+    """Patient id → the first case with age and survival recorded."""
     out: dict[str, Case] = {}
     for case in cases:
         if case.outcome is not None and case.clinical.age_years is not None:

@@ -1,4 +1,4 @@
-"""Ids of public sources: their shapes, and the patient whom an id of a scan or a sample belongs to."""
+"""Ids of public sources: their formats, and the patient of a scan's or sample's id."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SAMPLES = (
 )
 
 
-def compiled(pattern: str, key: str, groups: int = 1) -> re.Pattern[str]:
+def compile_pattern(pattern: str, key: str, groups: int = 1) -> re.Pattern[str]:
     """A regular expression of the configuration; one that is none, or has fewer groups, is a ConfigError."""
     try:
         found = re.compile(pattern)

@@ -122,7 +122,7 @@ def smooth_noise(shape: tuple[int, ...], sigma: float, rng: np.random.Generator)
             place = np.arange(size)[:, None] / sigma + 1.5 - np.arange(cells)[None, :]
             spread = np.exp(-(place**2), dtype=np.float32)
             noise = np.moveaxis(np.tensordot(spread, noise, axes=(1, axis)), 0, axis)
-    return (noise - noise.mean()) / noise.std()
+    return np.asarray((noise - noise.mean()) / noise.std())
 
 
 def grow_tumour(tissue: Array, mask: Array, tumour: Tumour, spacing_mm: float, rng: np.random.Generator) -> Array:

@@ -21,11 +21,11 @@ class Folds:
 
     @property
     def repeats(self) -> int:
-        """How often all patients are split anew."""
+        """Repetitions of the whole split."""
         return len(self.assignments)
 
     def train(self, repeat: int, fold: int) -> list[str]:
-        """Patients to learn from, sorted."""
+        """Training patients, sorted."""
         return sorted(patient for patient, own in self.assignments[repeat].items() if own != fold)
 
     def test(self, repeat: int, fold: int) -> list[str]:
@@ -50,13 +50,15 @@ def share_of_patients(patients: Sequence[str], fraction: float, seed: int) -> tu
     Each patient's rank follows from (seed, id) alone: whom a share holds does not depend on the fold asked about.
     """
     if not 0 < fraction <= 1:
-        raise ConfigError("finetuning.fraction", f"{fraction} found → above 0, at most 1", "Correct the value")
+        raise ConfigError(
+            "finetuning.fraction", f"{fraction} found → a fraction above 0 and at most 1 expected", "Correct the value"
+        )
     ranked = sorted(patients, key=lambda patient: sha256_json([seed, patient]))
     return tuple(sorted(ranked[: max(1, round(fraction * len(ranked)))]))
 
 
 def stratified_folds(strata: Array, n_folds: int, rng: np.random.Generator) -> Array:
-    """Fold number (n,) of each of n patients: in random order, stratum by stratum, dealt to the folds in turn."""
+    """Fold number (n,) of each of n patients: in random order, assigned to the folds in turn, stratum by stratum."""
     shuffled = rng.permutation(len(strata))
     fold = np.empty(len(strata), int)
     fold[shuffled[np.argsort(strata[shuffled], kind="stable")]] = np.arange(len(strata)) % n_folds
@@ -69,14 +71,19 @@ def make_folds(patients: Sequence[str], strata: Sequence[int], folds: int, repea
     A repeat depends on (seed, its number) alone, so that more repeats never change earlier ones.
     """
     if folds < 2 or repeats < 1:
-        raise ConfigError("validation.folds", f"{folds} folds × {repeats} found → at least 2 × 1 expected", "Raise it")
+        raise ConfigError(
+            "validation.folds", f"{folds} folds × {repeats} found → at least 2 × 1 expected", "Raise them"
+        )
     of_patient: dict[str, int] = {}
     for patient, stratum in zip(patients, strata, strict=True):
         of_patient.setdefault(patient, int(stratum))
     names = sorted(of_patient)
     if len(names) < 2 * folds:
-        raise ConfigError("validation.folds", f"{folds} folds for {len(names)} patients found → 2 a fold at least",
-                          "Use fewer folds")  # fmt: skip
+        raise ConfigError(
+            "validation.folds",
+            f"{folds} folds for {len(names)} patients found → at least 2 patients per fold expected",
+            "Use fewer folds",
+        )
     order = np.array([of_patient[name] for name in names])
     out = []
     for repeat in range(repeats):

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,7 @@ SITES = {
     "2013": Scanner(gain=90, noise=0.15, gamma=0.9),
 }
 HOSPITAL = Scanner(gain=120, noise=0.14, gamma=1.15, bias=0.12, blur_mm=5.0)
-Progress = Callable[[Iterable, int, str], Iterable]
+Progress = Callable[[Iterable[Any], int, str], Iterable[Any]]
 
 
 @dataclass(frozen=True)
@@ -103,11 +104,11 @@ def synthetic_cohort(
     sequences with survival. `besta`: a hospital's two sequences and one table.
     """  # fmt: skip
     if kind not in WRITERS:
-        raise ConfigError("cohort.kind", f"{kind!r} found → one of {sorted(WRITERS)} expected", "Correct the key")
+        raise ConfigError("cohort.kind", f"{kind!r} found → one of {sorted(WRITERS)} expected", "Correct the value")
     if not 0 <= signal**2 <= 1 - AGE_CORRELATION**2:
         raise ConfigError(
             "synthetic.signal", f"{signal} found → 0 to {np.sqrt(1 - AGE_CORRELATION**2):.2f} expected",
-            "signal is the correlation of the imaging trait with log survival beside age",
+            "Lower it: signal is the correlation of the imaging trait with log survival, besides that of age",
         )  # fmt: skip
     recipe = [RECIPE, kind, patients, signal, spacing_mm, seed]
     folder = Path(root) / f"{kind}-{hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:12]}"
@@ -122,12 +123,13 @@ def synthetic_cohort(
     return cohort
 
 
-def _silent(items: Iterable, total: int, title: str) -> Iterable:
+def _silent(items: Iterable[Any], total: int, title: str) -> Iterable[Any]:
     return items
 
 
 def _write_whole(folder: Path, write: Callable[[Path], None]) -> None:
-    """Writes into a sibling and renames, so that the folder is whole or absent; a faster twin's folder is kept."""
+    """Writes into a sibling and renames, so that the folder is complete or absent; one finished earlier by another
+    process is kept."""
     sweep_drafts(folder.parent)
     with draft_beside(folder, folder=True) as draft:
         write(draft)
@@ -217,7 +219,7 @@ def _write_besta(patients: int, signal: float, spacing_mm: float, seed: int, pro
     _write_csv(folder / "patients.csv", header, rows)
 
 
-def _write_csv(path: Path, header: list[str], rows: list[list]) -> None:
+def _write_csv(path: Path, header: list[str], rows: list[list[Any]]) -> None:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([header, *rows])
     path.write_text(text.getvalue())

@@ -8,7 +8,7 @@ from pathlib import Path
 from glioma_os.cohorts.clinical import Excluded, Row, cases_of, parse_clinical, parse_site, read_table
 from glioma_os.cohorts.cohort import Cohort
 from glioma_os.cohorts.outcomes import DECLARE_UNIT, OutcomeColumns, check_median
-from glioma_os.cohorts.patient_ids import compiled, patient_of
+from glioma_os.cohorts.patient_ids import compile_pattern, patient_of
 from glioma_os.cohorts.vocabulary import is_blank
 from glioma_os.errors import ConfigError
 from glioma_os.records import Case
@@ -35,11 +35,11 @@ class TableCohort(Cohort):
         patient_pattern: str | None = None, name: str = "table",
     ) -> None:  # fmt: skip
         if table is None:
-            raise ConfigError("cohort.table", "null found → a table (CSV or .xlsx) expected", "Set cohort.table=FILE")
+            raise ConfigError("cohort.table", "not set → a table (CSV or .xlsx) expected", "Set cohort.table=FILE")
         self.table, self.name = Path(table), name
         self.id_column, self.age_column, self.alias_columns = id_column, age_column, tuple(alias_columns)
         self.outcomes = OutcomeColumns.declared(days_column, event_column, time_unit, event_values)
-        self._pattern = None if patient_pattern is None else compiled(patient_pattern, "cohort.patient_pattern")
+        self._pattern = None if patient_pattern is None else compile_pattern(patient_pattern, "cohort.patient_pattern")
         self._names: dict[str, set[str]] = {}
 
     def _read(self) -> tuple[list[Case], list[Excluded]]:

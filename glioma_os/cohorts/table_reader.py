@@ -57,9 +57,9 @@ def read_text_table(path: str | Path) -> TextTable:
         header, lines = read_workbook(path)
     else:
         header, lines, delimiter = _csv_cells(path, decode(path))
-    columns, lines = _squared(path, [" ".join(visible(name).split()) for name in header], lines)
+    columns, lines = _align_columns(path, [" ".join(visible(name).split()) for name in header], lines)
     if not lines:
-        raise DataError(path, "a header without rows found → one row a patient expected", "Export the table again")
+        raise DataError(path, "a header without rows found → one row per patient expected", "Export the table again")
     return TextTable(path, columns, tuple(_with_points(path, lines, delimiter)))
 
 
@@ -108,10 +108,10 @@ def _csv_cells(path: Path, text: str) -> tuple[list[str], list[Line], str]:
     delimiter = declared[1] if declared else _delimiter(path, [line for _, line in numbered])
     rows = list(_records(path, numbered, delimiter))
     header, lines = rows[0][1], rows[1:]
-    width = _filled(header)
+    width = _count_cells(header)
     for number, line in _comments(text):
         cells = _split(line, delimiter)
-        if number > rows[0][0] and width > 1 and _filled(cells) <= width <= len(cells):
+        if number > rows[0][0] and width > 1 and _count_cells(cells) <= width <= len(cells):
             raise DataError(
                 f"{path}, row {number}", f"a line that begins with # and has {width} cells found → a comment or "
                 "a row expected", "Remove the line, or its #",
@@ -167,7 +167,7 @@ def _split(line: str, delimiter: str) -> list[str]:
         return line.split(delimiter)
 
 
-def _filled(cells: list[str]) -> int:
+def _count_cells(cells: list[str]) -> int:
     """How many cells there are without blank ones at the end."""
     return max((k for k, cell in enumerate(cells, start=1) if cell.strip()), default=0)
 
@@ -196,14 +196,14 @@ def _records(path: Path, numbered: list[tuple[int, str]], delimiter: str) -> Ite
         yield number, cells
 
 
-def _squared(path: Path, header: list[str], lines: list[Line]) -> tuple[tuple[str, ...], list[Line]]:
+def _align_columns(path: Path, header: list[str], lines: list[Line]) -> tuple[tuple[str, ...], list[Line]]:
     """Names of the columns, and rows with one cell for each; blank rows and blank columns at the end are left out."""
     rows = [(number, [cell.strip() for cell in cells]) for number, cells in lines if any(map(str.strip, cells))]
     used = max((k for cells in (header, *(row for _, row in rows)) for k, cell in enumerate(cells) if cell), default=-1)
     header = header[: used + 1]
     if not any(header):
         raise DataError(path, "a blank header found → names of columns expected", "Name the columns in the first row")
-    faults, out = _repeated(path, header), []
+    faults, out = _find_repeated(path, header), []
     for number, cells in rows:
         beyond = [cell for cell in cells[len(header) :] if cell]
         if len(cells) < len(header) or beyond:
@@ -214,7 +214,7 @@ def _squared(path: Path, header: list[str], lines: list[Line]) -> tuple[tuple[st
     return tuple(name or f"Unnamed: {k}" for k, name in enumerate(header)), out
 
 
-def _repeated(path: Path, header: list[str]) -> list[DataError]:
+def _find_repeated(path: Path, header: list[str]) -> list[DataError]:
     """A fault for each name that stands twice, in whatever case."""
     groups: dict[str, list[str]] = {}
     for name in filter(None, header):

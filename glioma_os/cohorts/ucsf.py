@@ -38,10 +38,10 @@ class UcsfCohort(Cohort):
         idh: str | None = "wildtype", name: str = "ucsf",
     ) -> None:  # fmt: skip
         if table is None:
-            raise ConfigError("cohort.table", "null found → UCSF-PDGM's metadata CSV expected",
+            raise ConfigError("cohort.table", "not set → UCSF-PDGM's metadata CSV expected",
                               "Set cohort.table=FILE, or GLIOMA_OS_UCSF")  # fmt: skip
         if idh not in (None, "wildtype", "mutant"):
-            raise ConfigError("cohort.idh", f"{idh!r} found → wildtype, mutant or null expected", "Correct the key")
+            raise ConfigError("cohort.idh", f"{idh!r} found → wildtype, mutant or null expected", "Correct the value")
         self.table, self.root, self.name = Path(table), Path(root) if root else None, name
         self.grades, self.idh = frozenset(map(int, grades)), idh
         self.modalities = tuple(Modality) if self.root else ()
@@ -62,17 +62,17 @@ class UcsfCohort(Cohort):
         patient = f"UCSF-PDGM-{int(match[1]):04d}"
         exam = patient + (match[2] or "")
         if exam in seen:
-            raise DataError(row.where, f"{exam} of {seen[exam]} again found → one row an exam", "Keep one")
+            raise DataError(row.where, f"{exam} of {seen[exam]} found again → one row per exam expected", "Keep one")
         seen[exam] = row.where
         clinical, (outcome, unknown) = _clinical(row), OUTCOMES.read(row)
         images, label = self._images(patient)
-        reason = self._unwanted(row, clinical, bool(match[2])) or unknown
+        reason = self._exclusion_reason(row, clinical, bool(match[2])) or unknown
         if reason or (self.root and not images):
             return row.id, reason or "no images"
         self._names[patient] = {name for name in (row.id, row.pick("BraTS21 ID")) if not is_blank(name)}
         return Case(patient, patient, self.name, "UCSF", images, label, clinical, outcome)
 
-    def _unwanted(self, row: Row, clinical: Clinical, follow_up: bool) -> str:
+    def _exclusion_reason(self, row: Row, clinical: Clinical, follow_up: bool) -> str:
         """Why a row is left out; blank if it is not."""
         if follow_up:
             return "follow-up exam"

@@ -41,7 +41,7 @@ class UpennCohort(Cohort):
         name: str = "upenn",
     ) -> None:  # fmt: skip
         if table is None:
-            raise ConfigError("cohort.table", "null found → UPENN-GBM's clinical CSV expected",
+            raise ConfigError("cohort.table", "not set → UPENN-GBM's clinical CSV expected",
                               "Set cohort.table=FILE, or GLIOMA_OS_UPENN")  # fmt: skip
         self.table, self.root, self.name = Path(table), Path(root) if root else None, name
         self.modalities = tuple(Modality) if self.root else ()

@@ -38,14 +38,16 @@ def read_workbook(path: Path) -> tuple[list[str], list[Line]]:
     try:
         with zipfile.ZipFile(file) as archive:
             if sum(item.file_size for item in archive.infolist()) > MOST_BYTES:
-                raise DataError(path, "a workbook of more than 500 MB unpacked found → a table", "Save it as CSV")
+                raise DataError(
+                    path, "a workbook of more than 500 MB unpacked found → a smaller table expected", "Save it as CSV"
+                )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of styles and extensions that no cell's value depends on
             values, formulas = (openpyxl.load_workbook(file, data_only=stored) for stored in (True, False))
     except DataError:
         raise
     except Exception as fault:  # openpyxl raises what its parsers do: KeyError, BadZipFile, ParseError and others
-        raise DataError(path, f"a workbook that cannot be read found ({type(fault).__name__})",
+        raise DataError(path, f"an unreadable workbook found ({type(fault).__name__}) → a valid .xlsx expected",
                         "Open it in Excel and save it again, or save it as CSV") from fault  # fmt: skip
     name = _sheet_name(path, {one.title: _has_content(one) for one in formulas.worksheets}, sheet)
     return _cells(path, values[name], formulas[name])

@@ -62,7 +62,7 @@ class Component:
 
     def load(self) -> Callable[..., Any]:
         """The class or function; its values are checked against its types."""
-        target = load_target(self.target, self.key)
+        target: Callable[..., Any] = load_target(self.target, self.key)
         arguments(target, self.values, self.key)
         return target
 

@@ -157,7 +157,8 @@ def _added(slot: str) -> dict[str, EntryPoint]:
 
 def _base(slot: str) -> type:
     module, name = EXTENSIBLE[slot]
-    return getattr(importlib.import_module(module), name)
+    base: type = getattr(importlib.import_module(module), name)
+    return base
 
 
 def check_targets(node: Any, key: str = "") -> None:

@@ -90,9 +90,9 @@ def _model(target: Callable[..., Any], given: frozenset[str]) -> type[BaseModel]
     annotated = target.__init__ if inspect.isclass(target) and not is_dataclass(target) else target
     hints = get_type_hints(annotated, include_extras=True)
     of = {name: (hints.get(name, Any), Field(alias=name)) for name in _parameters(target) if name in given}
-    return create_model(
-        f"{target.__name__}Values", __config__=STRICT, **{f"of_{name}": one for name, one in of.items()}
-    )  # type: ignore[call-overload]
+    taken: dict[str, Any] = {f"of_{name}": one for name, one in of.items()}
+    model: type[BaseModel] = create_model(f"{target.__name__}Values", __config__=STRICT, **taken)
+    return model
 
 
 def _bind(target: Callable[..., Any], values: Mapping[str, Any], key: str) -> None:

@@ -13,12 +13,12 @@ from torch import Tensor
 from glioma_os.errors import ConfigError
 from glioma_os.records import Array
 from glioma_os.volumes.store import StoredVolume
-from glioma_os.volumes.window import Look
+from glioma_os.volumes.window import WindowView
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Probabilities and strengths; the defaults are the Model-Zoo bundle's, which knows no `physics` and no dropout.
+    """Probabilities and strengths; the defaults are the Model-Zoo bundle's, which has no `physics` and no dropout.
 
     `flip` a spatial axis; `scale`, `shift` half-ranges of the intensity change; `physics` = probability of one MR
     artefact (bias field, motion, ghosting, spike, anisotropy); `channel_dropout` = probability that a channel is blank
@@ -34,9 +34,11 @@ class Augmentation:
     def __post_init__(self) -> None:
         for name in ("flip", "physics", "channel_dropout"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"augmentation.{name}", f"{getattr(self, name)} found → 0 to 1", "Correct the value")
+                raise ConfigError(
+                    f"augmentation.{name}", f"{getattr(self, name)} found → 0 to 1 expected", "Correct the value"
+                )
         if not 0 <= self.scale < 1:
-            raise ConfigError("augmentation.scale", f"{self.scale} found → 0 to below 1", "Correct the value")
+            raise ConfigError("augmentation.scale", f"{self.scale} found → 0 to below 1 expected", "Correct the value")
 
     @cached_property
     def _torchio(self) -> Any:
@@ -64,13 +66,13 @@ class Augmentation:
         rng, size = np.random.default_rng(seed), image.shape[1:]
         d, h, w = (bool(axis) for axis in rng.random(3) < self.flip)
         gain, offset = 1 + self.scale * rng.uniform(-1, 1), self.shift * rng.uniform(-1, 1)
-        mirrored = Look((d, h, w))
+        mirrored = WindowView((d, h, w))
         volume.regions(corner, size, mirrored, regions)
         if self.physics:
             volume.window(corner, size, channels, mirrored, image)
             image[...] = self._with_physics(torch.from_numpy(image), seed).mul_(gain).add_(offset)
         else:
-            volume.window(corner, size, channels, Look(mirrored.flips, gain, offset), image)
+            volume.window(corner, size, channels, WindowView(mirrored.flips, gain, offset), image)
         if self.channel_dropout:
             image *= self._kept_channels(len(image), rng)[:, None, None, None]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from glioma_os.cohorts.patient_ids import compiled
+from glioma_os.cohorts.patient_ids import compile_pattern
 from glioma_os.cohorts.table_reader import TextTable, read_text_table
 from glioma_os.cohorts.vocabulary import is_blank, visible
 from glioma_os.cohorts.workbook import file_and_sheet
@@ -42,8 +42,10 @@ def read_feature_csv(
     files = _files(path)
     tables = [read_text_table(file) for file in files]
     names = {name for table in tables for name in table.columns}
-    if unknown := [word for word in drop if not any(_dropped(name, [word]) for name in names)]:
-        raise DataError(files[0], f"no column {unknown[0]!r} found → the columns of features.drop", "Correct the name")
+    if unknown := [word for word in drop if not any(_is_dropped(name, [word]) for name in names)]:
+        raise DataError(
+            files[0], f"no column {unknown[0]!r} found → the columns of features.drop expected", "Correct the name"
+        )
     frames = [_frame(table, id_column, drop, pattern, to) for table in tables]
     if len(files) > 1:
         frames = [frame.add_prefix(f"{file.stem}/") for file, frame in zip(files, frames, strict=True)]
@@ -53,7 +55,7 @@ def read_feature_csv(
         problem = (
             f"no case in all {len(files)} files" if all(len(f.columns) for f in frames) else "no column of numbers"
         )
-        raise DataError(files[0], f"{problem} found → some expected", "Check the ids and features.drop")
+        raise DataError(files[0], f"{problem} found → at least one expected", "Check the ids and features.drop")
     values = np.array(joined, np.float64)
     limit = float(np.finfo(np.float32).max)
     values[~(np.abs(values) < limit)] = np.nan
@@ -84,7 +86,7 @@ def _files(path: str | Path | Sequence[str | Path]) -> list[Path]:
     return found
 
 
-def _dropped(name: str, words: Sequence[str]) -> bool:
+def _is_dropped(name: str, words: Sequence[str]) -> bool:
     return any(name == word or fnmatchcase(name, word) for word in words)
 
 
@@ -95,7 +97,7 @@ def _frame(table: TextTable, id_column: str, drop: Sequence[str], pattern: str |
         raise DataError(table.path, f"columns {list(table.columns)[:6]} found → {id_column!r} expected",
                         "Set features.id_column")  # fmt: skip
     ids = _ids(table, place, pattern, to)
-    kept = [k for k, name in enumerate(table.columns) if k != place and not _dropped(name, drop)]
+    kept = [k for k, name in enumerate(table.columns) if k != place and not _is_dropped(name, drop)]
     cells = list(zip(*(row for _, row in table.lines), strict=True))
     columns = {table.columns[k]: _numbers(cells[k]) for k in kept}
     texts = [name for name, values in columns.items() if values is None]
@@ -115,9 +117,9 @@ def _ids(table: TextTable, place: int, pattern: str | None, to: str) -> list[str
     hidden = next((number for (number, _), own in zip(table.lines, ids, strict=True) if visible(own) != own), None)
     if hidden is not None:
         raise DataError(f"{table.path}, row {hidden}", "an id with invisible characters found → one without expected",
-                        "Type the id anew")  # fmt: skip
+                        "Type the id again")  # fmt: skip
     if pattern is not None:
-        found = compiled(pattern, "features.pattern", groups=0)
+        found = compile_pattern(pattern, "features.pattern", groups=0)
         ids = [found.sub(to, own) for own in ids]
     seen: set[str] = set()
     for own in ids:

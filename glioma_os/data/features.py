@@ -1,4 +1,4 @@
-"""Feature tables on disk: an .npz that holds no objects beside a .json of where it came from; whom encoders saw."""
+"""Feature tables on disk: an .npz without objects, its provenance as .json, and encoders' training patients."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from glioma_os.volumes.atomic import PRIVATE, atomic_write
 
 
 def write_features(table: FeatureTable, path: Path) -> None:
-    """Writes `path` (.npz) and its .json beside it, each whole."""
+    """Writes `path` (.npz) and its .json, each atomically."""
     buffer = io.BytesIO()
     np.savez(
         buffer, values=table.values.astype(np.float32), case_ids=np.array(table.case_ids, dtype=str),

@@ -126,7 +126,7 @@ class PatchLoader:
 
 
 class EpochSampler(Sampler[int]):
-    """The permutation of (seed, epoch): a resumed run goes on with the order it would have had.
+    """The permutation of (seed, epoch): a resumed run continues in the order it would have had.
 
     With several processes each takes every `world`-th place from its own on, all equally many.
     """

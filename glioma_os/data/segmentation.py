@@ -34,16 +34,28 @@ class SegmentationDataModule(pl.LightningDataModule):
     ) -> None:  # fmt: skip
         super().__init__()
         if batch_size < 1 or workers < 0:
-            raise ConfigError("schedule.batch_size", f"{batch_size}, workers {workers} found → ≥ 1, ≥ 0", "Correct it")
+            raise ConfigError(
+                "schedule.batch_size",
+                f"{batch_size}, workers {workers} found → ≥ 1, ≥ 0 expected",
+                "Correct the values",
+            )
         if patch is not None and (len(patch) != 3 or any(size < divisor or size % divisor for size in patch)):
-            raise ConfigError("schedule.patch", f"{list(patch)} found → three multiples of {divisor}", "Correct it")
+            raise ConfigError(
+                "schedule.patch", f"{list(patch)} found → three multiples of {divisor} expected", "Correct the value"
+            )
         if patch is not None and patch[0] < LEAST * divisor:
-            raise ConfigError("schedule.patch[0]", f"{patch[0]} found → {LEAST * divisor} or more", "Raise it")
+            raise ConfigError(
+                "schedule.patch[0]", f"{patch[0]} found → {LEAST * divisor} or more expected", "Raise the value"
+            )
         self.channels = tuple(Modality(name).value for name in channels)
         self.train_patients, self.test_patients = frozenset(train_patients), frozenset(test_patients)
         shared = self.train_patients & self.test_patients
         if shared:
-            raise DataError("patients", f"{len(shared)} both trained and tested on found → none", "Split by patient")
+            raise DataError(
+                "patients",
+                f"{len(shared)} patients found in both training and test set → none expected",
+                "Split by patient",
+            )
         self.prepared = PreparedCohort(cohort, store, Recipe(self.channels, cohort.label_coding, spacing_mm))
         self.patch, self.batch_size, self.workers, self.divisor = patch, batch_size, workers, divisor
         self.augmentation, self.seed = augmentation or Augmentation(), seed

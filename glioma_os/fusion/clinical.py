@@ -73,9 +73,9 @@ def usable_there(
 ) -> tuple[tuple[str, ...], dict[str, str], list[str]]:
     """Variables that patients of another cohort can be predicted with, why others cannot, and warnings of drift.
 
-    A variable that training rarely recorded teaches the model what its absence meant there; one that is nearly the
+    Where a variable is rarely recorded in training, the model fits what its absence meant there; one that is nearly the
     same in everybody rests on a handful of patients. Neither carries over, so both are dropped. A prevalence that
-    differs beyond chance may be another definition: it is said, and kept.
+    differs beyond chance may be another definition: it is reported, and the variable is kept.
     """
     kept, dropped = usable_here(train, variables)
     for own, other in zip(recordings(train, kept), recordings(test, kept), strict=True):

@@ -12,7 +12,7 @@ FUSED, CLINICAL = "fused", "clinical"
 
 
 def leading_row(keys: Sequence[Key]) -> Key:
-    """The row that stands for a result: the most inputs, and the ensemble where there is one.
+    """The row that represents a result: the most inputs, and the ensemble where there is one.
 
     `keys` in the order of a result: majority, age alone, then the heads. Chosen before any outcome is seen.
     """

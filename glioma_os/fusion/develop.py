@@ -40,7 +40,7 @@ def develop(
 ) -> list[Pipeline]:
     """One pipeline a split: majority and age alone first, then every head on every block, `selected` and `ensemble`."""
     if len({head.name for head in heads}) != len(heads):
-        raise ConfigError("heads", "a name stands twice", "Give each head once")
+        raise ConfigError("heads", "a name found twice → each head once expected", "Remove the duplicate")
     if planner.how.combat and planner.splits[0].blocks:
         check_combat(planner.rows, variables)
     reference = Logistic() if planner.endpoint.n_classes else Cox()
@@ -126,16 +126,16 @@ def _combine(
     if not without and len(own) < 2:
         return []
     weight = _feature_weight(planner, split, own, without) if without else 1.0
-    return [_selected(block, [*without, *own]), _ensemble(planner, split, block, own, without, weight)]
+    return [_select(block, [*without, *own]), _ensemble(planner, split, block, own, without, weight)]
 
 
-def _selected(block: Block, rows: Sequence[HeadRow]) -> SelectedRow:
+def _select(block: Block, rows: Sequence[HeadRow]) -> SelectedRow:
     """The first with the best inner score: rows without features come first, so that a tie leaves features out."""
     best = max(rows, key=lambda row: row.inner_score)
     return SelectedRow(SELECTED, block, best, empirical_cdf(best.training_risk, best.training_risk))
 
 
-def _mean_scaled(rows: Sequence[HeadRow]) -> Array:
+def _mean_on_common_scale(rows: Sequence[HeadRow]) -> Array:
     return np.mean([row.common_scale(row.training_risk) for row in rows], axis=0)
 
 
@@ -143,9 +143,9 @@ def _feature_weight(
     planner: Planner, split: Split, with_features: Sequence[HeadRow], without: Sequence[HeadRow]
 ) -> float:
     """Probability that the rows with features rank better, by the inner folds: Φ(z), z the difference of their AUC or C
-    to that of the rows without, over its bootstrap standard error. Half where nothing tells them apart."""
+    to that of the rows without, over its bootstrap standard error. ½ where both scores are equal."""
     difference = np.diff(
-        [_inner_ranking(planner, split, _mean_scaled(rows)) for rows in (without, with_features)], axis=0
+        [_inner_ranking(planner, split, _mean_on_common_scale(rows)) for rows in (without, with_features)], axis=0
     )
     spread = float(np.nanstd(difference[0, 1:]))
     if not np.isfinite(difference[0, 0]) or not spread > 0:
@@ -173,8 +173,8 @@ def _inner_ranking(planner: Planner, split: Split, risk: Array) -> Array:
 def _ensemble(
     planner: Planner, split: Split, block: Block, own: Sequence[HeadRow], without: Sequence[HeadRow], weight: float
 ) -> EnsembleRow:
-    risk = weight * _mean_scaled(own)
+    risk = weight * _mean_on_common_scale(own)
     if without and weight < 1:
-        risk = risk + (1 - weight) * _mean_scaled(without)
+        risk = risk + (1 - weight) * _mean_on_common_scale(without)
     calibration = _calibration(planner, split, risk)
     return EnsembleRow(ENSEMBLE, block, tuple(own), tuple(without), weight, risk, calibration)

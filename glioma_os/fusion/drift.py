@@ -1,4 +1,4 @@
-"""How another cohort's inputs and outcomes differ from those that a pipeline was made on."""
+"""Drift: how another cohort's inputs and outcomes differ from the training cohort's."""
 
 from __future__ import annotations
 

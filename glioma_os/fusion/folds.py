@@ -21,14 +21,14 @@ class Folds(Protocol):
 
     @property
     def repeats(self) -> int:
-        """How often all patients are split anew."""
+        """Repetitions of the whole split."""
 
     @property
     def n_folds(self) -> int:
         """Folds of one repeat."""
 
     def train(self, repeat: int, fold: int) -> Collection[str]:
-        """Patient ids to learn from."""
+        """Ids of the training patients."""
 
     def test(self, repeat: int, fold: int) -> Collection[str]:
         """Patient ids to predict."""
@@ -39,7 +39,7 @@ def split_rows(rows: Rows, folds: Folds, repeat: int, fold: int) -> tuple[Array,
     train, test = set(folds.train(repeat, fold)), set(folds.test(repeat, fold))
     where = f"repeat {repeat} fold {fold}"
     if train & test:
-        raise IntegrityError(where, f"{len(train & test)} patients in both train and test", "Split anew, by patient")
+        raise IntegrityError(where, f"{len(train & test)} patients in both train and test", "Split again, by patient")
     patients = rows.patient_ids
     fit = np.array([row for row, patient in enumerate(patients) if patient in train], int)
     held = np.array([row for row, patient in enumerate(patients) if patient in test], int)
@@ -62,12 +62,14 @@ def check_partition(test_rows: Sequence[Array], n: int, repeat: int) -> None:
 def seen_by_encoder(table: FeatureTable, test_patients: set[str], where: str, policy: LeakPolicy) -> set[str]:
     """Test patients that the encoder was trained on; under `strict` one of them is an IntegrityError."""
     if policy not in ("strict", "report", "paper_like"):
-        raise ConfigError("leak_policy", f"{policy!r} found → strict, report or paper_like expected", "Correct the key")
+        raise ConfigError(
+            "leak_policy", f"{policy!r} found → strict, report or paper_like expected", "Correct the value"
+        )
     trained_on = table.provenance.get("encoder_patients")
     if trained_on is None and policy == "strict":
         raise IntegrityError(
             where,
-            "the features do not say whom their encoder was trained on",
+            "the training patients of the features' encoder are unknown",
             "Set features.encoder_patients=none if no trained encoder made these columns, to a file of the encoder's "
             "training patients if one did, or validation.leak_policy=report",
         )
@@ -82,12 +84,12 @@ def seen_by_encoder(table: FeatureTable, test_patients: set[str], where: str, po
 
 
 def grouped_folds(patient_ids: Sequence[str], strata: Array, n_folds: int, seed: int) -> Array:
-    """Fold number (n,) of each row: patients never part, strata are dealt out evenly, the same for a seed.
+    """Fold number (n,) of each row: a patient's rows share a fold, strata are distributed evenly, the same for a seed.
 
     A patient's stratum is that of the first row.
     """
     if n_folds < 2:
-        raise ConfigError("inner_folds", f"{n_folds} found → 2 or more expected", "Raise it")
+        raise ConfigError("inner_folds", f"{n_folds} found → 2 or more expected", "Raise the value")
     patients, first, place = np.unique(np.asarray(patient_ids), return_index=True, return_inverse=True)
     if len(patients) < n_folds:
         raise DataError("inner folds", f"{len(patients)} patients for {n_folds} folds", "Use fewer inner folds")

@@ -1,4 +1,4 @@
-"""ComBat inside a fold: scanners' shifts and scales are learnt on training rows and taken off all rows."""
+"""ComBat inside a fold: site effects on mean and scale are estimated in training rows and removed from all rows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def check_sites(sites: Sequence[str], covariates: Array, names: Sequence[str] = 
     raise DataError(
         "validation.clinical",
         f"{', '.join(confounded) or 'a combination of variables'} found, which differs between sites and not within "
-        "them → variables that ComBat can tell from the site",
+        "them → variables not confounded with the site expected",
         "Leave the variable out, or set validation.combat.enabled=false",
     )  # fmt: skip
 
@@ -46,7 +46,7 @@ class Combat:
         self.reference = reference
 
     def fit(self, features: Array, sites: Sequence[str], covariates: Array) -> Self:
-        """Learn from `features` (n, f), a site per row and `covariates` (n, c), none of them NaN."""
+        """Fit to `features` (n, f), a site per row and `covariates` (n, c), none of them NaN."""
         place = np.array(sites)
         check_sites(sites, covariates)
         self.sites = sorted(set(sites))
@@ -70,7 +70,7 @@ class Combat:
         rounding = np.square(features).mean(axis=0) * 1e-24  # what is left of a constant feature, on some processors
         self.spread = np.sqrt(np.where(variance > rounding, variance, 1.0))
         self.slopes = coefficients[len(self.sites) :]
-        scaled = self._scaled(features, covariates)
+        scaled = self._scale(features, covariates)
         self.shift, self.scale = np.zeros((2, len(self.sites), features.shape[1]))
         for row, site in enumerate(self.sites):
             self.shift[row], self.scale[row] = _posterior(scaled[place == site])
@@ -82,7 +82,7 @@ class Combat:
         """What the grand mean and the covariates say of each row."""
         return self.grand + (covariates - self.centre) @ self.slopes
 
-    def _scaled(self, features: Array, covariates: Array) -> Array:
+    def _scale(self, features: Array, covariates: Array) -> Array:
         return (features - self._expected(covariates)) / self.spread
 
     def transform(self, features: Array, sites: Sequence[str], covariates: Array) -> Array:
@@ -91,13 +91,13 @@ class Combat:
         if unseen and self.reference is None:
             raise DataError(
                 f"site {unseen[0]!r}",
-                f"training saw {self.sites} → these sites alone can be harmonised",
+                f"a site without training patients found → one of {self.sites} expected",
                 "Set validation.combat.reference, or leave the site out",
             )
         row = np.array([self.sites.index(site) if site in self.sites else -1 for site in sites])
         shift = np.vstack([self.shift, np.zeros(features.shape[1])])[row]
         scale = np.vstack([self.scale, np.ones(features.shape[1])])[row]
-        return (self._scaled(features, covariates) - shift) / np.sqrt(scale) * self.spread + self._expected(covariates)
+        return (self._scale(features, covariates) - shift) / np.sqrt(scale) * self.spread + self._expected(covariates)
 
 
 def _posterior(scaled: Array) -> tuple[Array, Array]:

@@ -44,13 +44,13 @@ def bootstrap_refits(
     patients; its test patients stay, so that features of fold-specific encoders may be used."""
     rng = np.random.default_rng([seed, 1])
     original, *bootstrap = (
-        _predicted(rows, variables, features, heads, endpoint, folds, inner_folds, how, horizon_days, seed, draw)
+        _predict_fold(rows, variables, features, heads, endpoint, folds, inner_folds, how, horizon_days, seed, draw)
         for draw in (None, *([rng] * replicates))
     )
     return Refits(original, np.array(bootstrap), horizon_days)
 
 
-def _predicted(
+def _predict_fold(
     rows: Rows, variables: tuple[str, ...], features: FeaturesOfFold | None, heads: Sequence[Head], endpoint: Endpoint,
     folds: Folds, inner_folds: int, how: Preparation, horizon_days: float | None, seed: int,
     draw: np.random.Generator | None,
@@ -59,7 +59,7 @@ def _predicted(
     for fold in range(folds.n_folds):
         train, test = split_rows(rows, folds, 0, fold)
         table = None if features is None else features(0, fold)
-        used = train if draw is None else _resampled(rows, train, draw)
+        used = train if draw is None else _resample(rows, train, draw)
         splits.append(make_split(rows, used, test, endpoint, inner_folds, table, (0, fold), seed))
     out = np.full(len(rows.case_ids), np.nan)
     days = np.array([] if horizon_days is None else [horizon_days])
@@ -76,7 +76,7 @@ def _probability(found: Prediction) -> Array:
     return np.full(len(found.risk), np.nan) if found.curves is None else 1 - found.curves[:, 0]
 
 
-def _resampled(rows: Rows, train: Array, draw: np.random.Generator) -> Array:
+def _resample(rows: Rows, train: Array, draw: np.random.Generator) -> Array:
     """Rows of as many training patients, drawn with replacement; a patient's sessions stay together."""
     patients = np.asarray(rows.patient_ids)[train]
     names = np.unique(patients)

@@ -87,14 +87,14 @@ def is_row_number(values: Array) -> bool:
 def _outcome_ranks(time: Array, event: Array) -> Array:
     """Standardised ranks (3, n) of days, event and log-rank scores."""
     targets = (time, event, log_rank_scores(time, event))
-    return np.stack([_standardized(rankdata(target)) for target in targets])
+    return np.stack([_standardize(rankdata(target)) for target in targets])
 
 
 def _outcome_given(column: Array, time: Array, event: Array, ranked: Array) -> str:
     """How a column without blanks gives the outcome away; blank if it does not. `ranked`: `_outcome_ranks`."""
     if column.min() == column.max():
         return ""
-    days, died, pairs = ranked @ _standardized(rankdata(column)) / len(column)
+    days, died, pairs = ranked @ _standardize(rankdata(column)) / len(column)
     limit = _overwhelming_rho(len(column))
     if abs(days) > limit and _orders(column, days, np.sign(time[:, None] - time)):
         return "orders patients as the survival days do"
@@ -113,7 +113,7 @@ def _orders(column: Array, rho: float, signs: Array) -> bool:
 
 
 def _comparable(time: Array, event: Array) -> Array:
-    """(n, n): -1 where the row died before the column's time, 1 the other way round, 0 where nobody knows."""
+    """(n, n): -1 where the row died before the column's time, 1 the other way round, 0 if not comparable."""
     first = (event[:, None] & (time[:, None] < time)).astype(float)
     return first.T - first
 
@@ -140,7 +140,7 @@ def _is_class(column: Array, time: Array) -> bool:
     return bool(like_this - every < np.log(OVERWHELMING))
 
 
-def _standardized(values: Array) -> Array:
+def _standardize(values: Array) -> Array:
     """Mean 0 and variance 1 down the rows; a constant column becomes 0."""
     spread = values.std(axis=0)
     return np.asarray((values - values.mean(axis=0)) / np.where(spread > 0, spread, 1.0), float)
@@ -172,9 +172,9 @@ def suspected_selection(names: Sequence[str], values: Array, time: Array, event:
     for used in (np.ones(len(time), bool), deaths):  # a selection may have been made among the deaths alone
         if used.sum() < MIN_ROWS or (used is deaths and deaths.all()):
             continue
-        for columns in (_standardized(filled[used]), _standardized(rankdata(filled[used], axis=0))):
+        for columns in (_standardize(filled[used]), _standardize(rankdata(filled[used], axis=0))):
             for target in _targets(time[used], deaths[used]):
-                z = columns.T @ _standardized(target) / np.sqrt(used.sum())
+                z = columns.T @ _standardize(target) / np.sqrt(used.sum())
                 if _too_even(columns, z):
                     reason = (
                         f"{np.mean(np.abs(z) > RELATED_Z):.0%} of {len(kept)} nearly uncorrelated columns are related "
@@ -212,7 +212,7 @@ def _nearly_independent(values: Array) -> list[int]:
         if np.ptp(values[known[:, place], place]) > 0
     ]  # fmt: skip
     filled = [np.where(known[:, p], values[:, p], np.median(values[known[:, p], p])) for p in usable]
-    ranks = [_standardized(rankdata(column)) for column in filled]
+    ranks = [_standardize(rankdata(column)) for column in filled]
     kept: list[int] = []
     for place, own in enumerate(ranks):
         if not kept or np.abs(np.array([ranks[other] for other in kept]) @ own).max() < MOST_ALIKE * len(own):

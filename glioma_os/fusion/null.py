@@ -1,4 +1,4 @@
-"""Label-permutation and noise-feature control: the whole validation where nothing can be predicted."""
+"""Label-permutation and noise-feature control: the complete validation on data without signal."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class NullScore:
     p: float
 
 
-def permuted(rows: Rows, seed: int) -> Rows:
+def permute_outcomes(rows: Rows, seed: int) -> Rows:
     """The same rows with survival permuted among them: time and event stay together."""
     order = np.random.default_rng(seed).permutation(len(rows.time))
     return replace(rows, time=rows.time[order], event=rows.event[order])
@@ -53,7 +53,7 @@ def noise_like(table: FeatureTable, seed: int) -> FeatureTable:
     return replace(table, values=values)
 
 
-def shuffled(table: FeatureTable, case_ids: Sequence[str], seed: int) -> FeatureTable:
+def shuffle_features(table: FeatureTable, case_ids: Sequence[str], seed: int) -> FeatureTable:
     """The same table with the rows of these cases permuted among them, so that they say nothing of outcome or age.
 
     Columns keep their distribution and their correlations. The permutation depends on cases and seed alone, so the
@@ -72,7 +72,7 @@ def null_scores(
     """Runs `validate(number)`, which answers with permuted labels, noise or shuffled features, and evaluates it.
 
     With permuted labels nothing can be predicted. With noise or shuffled features that holds for blocks of features
-    alone; with shuffled features a fused block tells in `p` what the features add to clinical values.
+    alone; with shuffled features the `p` of a fused block shows what the features add to clinical values.
     """
     if kind not in get_args(NullKind):
         raise ConfigError("null_runs.kind", f"{kind!r} found → one of {', '.join(get_args(NullKind))} expected",
@@ -86,7 +86,7 @@ def null_scores(
                 found.setdefault((configuration.head, configuration.block), []).append(point(result, configuration))
     real = {} if observed is None else {(c.head, c.block): point(observed, c) for c in observed.configurations}
     return [
-        _evaluated(
+        _evaluate(
             head, block, np.array(values), real.get((head, block), float("nan")), kind == "labels" or block != "fused"
         )
         for (head, block), values in found.items()
@@ -94,7 +94,7 @@ def null_scores(
     ]
 
 
-def _evaluated(head: str, block: str, values: Array, observed: float, at_chance: bool) -> NullScore:
+def _evaluate(head: str, block: str, values: Array, observed: float, at_chance: bool) -> NullScore:
     """`at_chance`: whether nothing is left that could be predicted from."""
     n, mean = len(values), float(values.mean())
     sd = float(values.std(ddof=1)) if n > 1 else float("nan")

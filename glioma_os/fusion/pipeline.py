@@ -97,12 +97,12 @@ class HeadRow(FittedRow):
 
     def predict(self, rows: NewRows, horizons_days: Array) -> Prediction:
         """By the model, with its own curves or calibrated ones."""
-        found = self._ranked(rows, self.model.predict(rows.prepared(self.inputs), horizons_days))
+        found = self._rank(rows, self.model.predict(rows.prepared(self.inputs), horizons_days))
         if found.curves is None and len(horizons_days):
             found = replace(found, curves=self.calibration.survival(found.risk, horizons_days))
         return found
 
-    def _ranked(self, rows: NewRows, found: Prediction) -> Prediction:
+    def _rank(self, rows: NewRows, found: Prediction) -> Prediction:
         return found
 
 
@@ -115,7 +115,7 @@ class AgeRow(HeadRow):
 
     median_age: float = 0.0
 
-    def _ranked(self, rows: NewRows, found: Prediction) -> Prediction:
+    def _rank(self, rows: NewRows, found: Prediction) -> Prediction:
         age = rows.clinical[:, CLINICAL_COLUMNS.index("age")]
         return replace(found, risk=np.where(np.isnan(age), self.median_age, age))
 

@@ -96,7 +96,7 @@ class Split:
         return np.flatnonzero([own in block.features for own in self.blocks])
 
     def prepared(self, rows: Rows, block: Block, reduced: bool, how: Preparation, inner: int | None) -> Prepared:
-        """Inputs learnt on the fit rows alone, kept for the next head: of an inner fold, or (None) of all training
+        """Inputs fitted to the training rows alone, kept for the next head: of an inner fold, or (None) of all training
         rows, where nothing is held. `reduced`: with the most components that the search knows."""
         key = (block, reduced, -1 if inner is None else inner)
         if key not in self._prepared:
@@ -147,7 +147,9 @@ class Planner:
     def candidates(self, head: Head, block: Block) -> list[Candidate]:
         """The search space of a head on a block; an empty one is a ConfigError."""
         if not head.settings():
-            raise ConfigError(f"head {head.name}", "no setting found → one or more expected", "Fill its lists")
+            raise ConfigError(
+                f"head {head.name}", "no hyperparameter setting found → one or more expected", "Give each list a value"
+            )
         reductions = self.how.n_components if block.features else (None,)
         return [Candidate(setting, reduction) for reduction in reductions for setting in head.settings()]
 

@@ -1,4 +1,4 @@
-"""What happens to inputs before a head sees them. Everything is learnt from the training rows of one fold."""
+"""Preprocessing of a head's inputs, fitted to the training rows of one fold."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Standard(NamedTuple):
 
     @classmethod
     def of(cls, values: Array) -> Standard:
-        """Learn from (n, columns)."""
+        """Fit to (n, columns)."""
         mean, sd = values.mean(axis=0), values.std(axis=0)
         return cls(mean, np.where(sd > 1e-12 * np.maximum(np.abs(mean), 1), sd, 1.0))
 
@@ -33,7 +33,7 @@ class Standard(NamedTuple):
         return (values - self.mean) / self.sd
 
 
-class NormalScores(NamedTuple):
+class RankGaussian(NamedTuple):
     """Where a value stands among the training rows' values, as a standard normal quantile; `known` (n, columns) sorted.
 
     For columns with long tails, as radiomics have: one tumour ten times as large does not bend a component.
@@ -42,8 +42,8 @@ class NormalScores(NamedTuple):
     known: Array
 
     @classmethod
-    def of(cls, values: Array) -> NormalScores:
-        """Learn from (n, columns)."""
+    def of(cls, values: Array) -> RankGaussian:
+        """Fit to (n, columns)."""
         return cls(np.sort(values, axis=0))
 
     def apply(self, values: Array) -> Array:
@@ -58,11 +58,11 @@ class NormalScores(NamedTuple):
         return np.where(spread, ndtri(np.clip(standing, 0.5 / (n + 1), 1 - 0.5 / (n + 1))), 0.0)
 
 
-SCALINGS: dict[str, type[Standard] | type[NormalScores]] = {"standard": Standard, "normal_scores": NormalScores}
+SCALINGS: dict[str, type[Standard] | type[RankGaussian]] = {"standard": Standard, "normal_scores": RankGaussian}
 
 
 def _medians(values: Array) -> Array:
-    """Median of what is recorded in each column; 0 for a column that nobody has."""
+    """Median of what is recorded in each column; 0 for a column never recorded."""
     missing = np.isnan(values)
     medians = np.zeros(values.shape[1])
     whole, some = ~missing.any(axis=0), ~missing.all(axis=0)
@@ -92,13 +92,15 @@ class Preparation:
     def __post_init__(self) -> None:
         if self.scaling not in SCALINGS:
             raise ConfigError(
-                "validation.scaling", f"{self.scaling!r} found → {sorted(SCALINGS)} expected", "Correct it"
+                "validation.scaling", f"{self.scaling!r} found → {sorted(SCALINGS)} expected", "Correct the value"
             )
         if not 0 <= self.whitening <= 1:
-            raise ConfigError("validation.whitening", f"{self.whitening} found → 0 to 1 expected", "Correct it")
+            raise ConfigError("validation.whitening", f"{self.whitening} found → 0 to 1 expected", "Correct the value")
         for number in self.n_components:
             if number is not None and number < 1:
-                raise ConfigError("validation.components", f"{number} found → 1 or more, or null", "Raise it")
+                raise ConfigError(
+                    "validation.components", f"{number} found → 1 or more, or null, expected", "Raise the value"
+                )
 
 
 def check_combat(rows: Rows, variables: Sequence[str]) -> None:
@@ -112,7 +114,7 @@ def check_combat(rows: Rows, variables: Sequence[str]) -> None:
 
 
 class FoldPreprocessor:
-    """Clinical: median for what is missing, an indicator beside it, z-score. Features: median, scaling, whitened PCA.
+    """Clinical: median imputation, missingness indicator, z-score. Features: median, scaling, whitened PCA.
 
     `age_in_pca` reduces clinical and features together (the paper's wording); otherwise the clinical columns stand
     beside the components. `n_components=None` keeps the features unreduced. Blocks may have no column at all.
@@ -133,21 +135,21 @@ class FoldPreprocessor:
         self.scaling = scaling
 
     def fit(self, clinical: Array, features: Array, sites: Sequence[str] = ()) -> Self:
-        """Learn from training rows: `clinical` (n, c) with NaN = not recorded, `features` (n, f), a site per row."""
+        """Fit to training rows: `clinical` (n, c) with NaN = not recorded, `features` (n, f), a site per row."""
         self._medians = _medians(clinical)
         missing = np.isnan(clinical)
         partly = np.flatnonzero(missing.any(axis=0) & ~missing.all(axis=0))
         _, first = np.unique(missing[:, partly], axis=1, return_index=True)  # columns of one variable lack together
         self._indicated = partly[np.sort(first)]
-        self._clinical = Standard.of(self._filled(clinical))
+        self._clinical = Standard.of(self._impute(clinical))
         known = self._known(features)
         self._some_lack_features = bool(features.shape[1] and not known.all() and known.any())
         own, features = clinical[known], features[known]
         sites = [site for site, used in zip(sites, known, strict=True) if used] if sites else sites
         self._feature_medians = _medians(features)
         if self.combat is not None and features.shape[1]:
-            self.combat.fit(self._whole(features), sites, self._filled(own))
-        harmonised = self._harmonised(own, features, sites)
+            self.combat.fit(self._whole(features), sites, self._impute(own))
+        harmonised = self._harmonise(own, features, sites)
         self._features = SCALINGS[self.scaling].of(harmonised)
         wide = self._wide(own, harmonised)
         reduced = features.shape[1] and self.n_components is not None
@@ -174,41 +176,41 @@ class FoldPreprocessor:
     def transform(self, clinical: Array, features: Array, sites: Sequence[str] = ()) -> Array:
         """Inputs (n, columns) of a head; components last, in falling order of variance."""
         known = self._known(features)
-        wide = self._wide(clinical, self._harmonised(clinical, features, sites))
+        wide = self._wide(clinical, self._harmonise(clinical, features, sites))
         inputs = wide if self._projection is None else wide @ self._projection
         inputs = np.where(known[:, None], inputs, 0.0) if features.shape[1] else inputs
         if self.age_in_pca:
             return inputs
-        lacking = [(~known)[:, None].astype(float)] if self._some_lack_features else []
-        return np.hstack([self._clinical.apply(self._filled(clinical)), *lacking, inputs])
+        indicator = [(~known)[:, None].astype(float)] if self._some_lack_features else []
+        return np.hstack([self._clinical.apply(self._impute(clinical)), *indicator, inputs])
 
     @staticmethod
     def _known(features: Array) -> Array:
         """Rows (n,) with any feature; all of them where there is no feature column."""
         return ~np.isnan(features).all(axis=1) if features.shape[1] else np.ones(len(features), bool)
 
-    def _filled(self, clinical: Array) -> Array:
+    def _impute(self, clinical: Array) -> Array:
         missing = np.isnan(clinical)
         return np.hstack([np.where(missing, self._medians, clinical), missing[:, self._indicated]])
 
-    def _harmonised(self, clinical: Array, features: Array, sites: Sequence[str]) -> Array:
+    def _harmonise(self, clinical: Array, features: Array, sites: Sequence[str]) -> Array:
         """Features without a gap, and without the sites where ComBat is asked for."""
         whole = self._whole(features)
         known = self._known(features)
         if self.combat is None or not features.shape[1] or not known.any():
             return whole
         own = [site for site, used in zip(sites, known, strict=True) if used]
-        whole[known] = self.combat.transform(whole[known], own, self._filled(clinical)[known])
+        whole[known] = self.combat.transform(whole[known], own, self._impute(clinical)[known])
         return whole
 
     def _wide(self, clinical: Array, harmonised: Array) -> Array:
         """What PCA sees."""
         scaled = self._features.apply(harmonised)
-        return np.hstack([self._clinical.apply(self._filled(clinical)), scaled]) if self.age_in_pca else scaled
+        return np.hstack([self._clinical.apply(self._impute(clinical)), scaled]) if self.age_in_pca else scaled
 
     def _whole(self, features: Array) -> Array:
         """Features with the training median where a value is missing; an infinite one is a DataError."""
         if np.isinf(features).any():
             bad = int(np.isinf(features).any(axis=1).sum())
-            raise DataError("features", f"{bad} of {len(features)} rows are infinite", "Extract them again")
+            raise DataError("features", f"{bad} of {len(features)} rows are not finite", "Extract them again")
         return np.where(np.isnan(features), self._feature_medians, features).astype(float)

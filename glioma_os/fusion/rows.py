@@ -98,7 +98,7 @@ class Rows:
         """These rows, then those. A case or patient id on both sides is a DataError."""
         shared = {*self.case_ids, *self.patient_ids} & {*others.case_ids, *others.patient_ids}
         if shared:
-            raise DataError("cohorts", f"id {min(shared)!r} stands in both → ids of their own expected", "Rename ids")
+            raise DataError("cohorts", f"id {min(shared)!r} found in both → distinct ids expected", "Rename the ids")
         return Rows(
             self.case_ids + others.case_ids,
             self.patient_ids + others.patient_ids,

@@ -70,7 +70,7 @@ def score(
     The interval says how the number moves with the patients at hand; it holds the fitted predictions fixed.
     """
     if kind not in ("percentile", "bca"):
-        raise ConfigError("validation.interval", f"{kind!r} found → percentile or bca expected", "Correct the key")
+        raise ConfigError("validation.interval", f"{kind!r} found → percentile or bca expected", "Correct the value")
     if endpoint != result.endpoint:
         raise ConfigError("endpoint", f"{endpoint.name} found → {result.endpoint.name} validated", "Validate again")
     names = [*CLASS_METRICS, *TIME_METRICS] if endpoint.n_classes else list(TIME_METRICS)
@@ -83,7 +83,7 @@ def score(
 def point(result: ValidationResult, configuration: Configuration) -> float:
     """The primary metric without an interval: AUC, or C for the time to death."""
     name = "auc" if result.endpoint.n_classes else "c_index"
-    return _averaged(result, name, configuration, np.empty((0, int(np.sum(result.truth.repeat == 0)))))[0]
+    return _average(result, name, configuration, np.empty((0, int(np.sum(result.truth.repeat == 0)))))[0]
 
 
 def _row_weights(result: ValidationResult, replicates: int, seed: int, kind: IntervalKind) -> Array:
@@ -122,7 +122,7 @@ def _of_metric(result: ValidationResult, name: str, weights: Array, replicates: 
     n = round(float(np.mean([_patients(result, metric.uses(sample)) for sample in samples_of(result, result.age)])))
     found = {}
     for configuration in result.configurations:
-        found[configuration.head, configuration.block] = _averaged(result, name, configuration, weights)
+        found[configuration.head, configuration.block] = _average(result, name, configuration, weights)
     titles = {configuration.head: configuration.title for configuration in result.configurations}
     age_key = (result.age.head, result.age.block)
     lines = []
@@ -144,7 +144,7 @@ def _of_metric(result: ValidationResult, name: str, weights: Array, replicates: 
     return lines
 
 
-def _averaged(result: ValidationResult, name: str, configuration: Configuration, weights: Array) -> tuple[float, Array]:
+def _average(result: ValidationResult, name: str, configuration: Configuration, weights: Array) -> tuple[float, Array]:
     """The value and its replicates (B,), each the mean over repeats. Class metrics carry the classes' weights."""
     metric, points, replicates = METRICS[name], [], []
     for repeat, sample in zip(np.unique(result.truth.repeat), samples_of(result, configuration), strict=True):

@@ -21,7 +21,7 @@ from glioma_os.errors import IntegrityError
 from glioma_os.fusion import heads, pipeline, plan
 from glioma_os.fusion.harmonization import Combat
 from glioma_os.fusion.heads.contract import Model
-from glioma_os.fusion.preprocessing import FoldPreprocessor, NormalScores, Standard
+from glioma_os.fusion.preprocessing import FoldPreprocessor, RankGaussian, Standard
 from glioma_os.fusion.trees import Trees
 from glioma_os.survival.curves import Baseline, CurveCalibration, KaplanMeier
 from glioma_os.survival.endpoints import Endpoint
@@ -33,9 +33,12 @@ HEADS = "glioma_os.head"  # entry points of installed packages
 FORMAT = 2  # raise when older files can no longer be read
 PARTS: tuple[type, ...] = (
     pipeline.Pipeline, pipeline.HeadRow, pipeline.AgeRow, pipeline.SelectedRow, pipeline.EnsembleRow,
-    pipeline.MajorityRow, pipeline.Inputs, plan.Block, plan.Candidate, FoldPreprocessor, Standard, NormalScores, Combat,
+    pipeline.MajorityRow, pipeline.Inputs, plan.Block, plan.Candidate, FoldPreprocessor, Standard, RankGaussian, Combat,
     Trees, Baseline, CurveCalibration, KaplanMeier, Endpoint, DiscreteHazard, Weibull,
 )  # fmt: skip
+
+# Names of classes in files of earlier releases.
+FORMER_NAMES: dict[str, type] = {"NormalScores": RankGaussian}
 
 
 @cache
@@ -48,7 +51,7 @@ def _classes() -> dict[str, type]:
         kind = waiting.pop()
         waiting += kind.__subclasses__()
         found += [kind] if is_dataclass(kind) and kind.__module__.startswith(f"{heads.__name__}.") else []
-    return {kind.__name__: kind for kind in found}
+    return {kind.__name__: kind for kind in found} | FORMER_NAMES
 
 
 def _added_class(name: str) -> type | None:
@@ -77,12 +80,12 @@ def save_pipeline(fitted: pipeline.Pipeline, folder: Path, provenance: dict[str,
     arrays: dict[str, np.ndarray] = {}
     structure = _plain(fitted, arrays, {})
     content = save(arrays)
-    told = {
+    document = {
         "notice": NOTICE, "format": FORMAT, "glioma_os": __version__, "sha256": hashlib.sha256(content).hexdigest(),
         "provenance": provenance, "pipeline": structure,
     }  # fmt: skip
-    told["own_sha256"] = _digest(told)
-    for name, data in ((ARRAYS, content), (STRUCTURE, json.dumps(told, indent=1).encode())):
+    document["own_sha256"] = _digest(document)
+    for name, data in ((ARRAYS, content), (STRUCTURE, json.dumps(document, indent=1).encode())):
         atomic_write(folder / name, data, PRIVATE)
 
 
@@ -90,17 +93,17 @@ def load_pipeline(folder: str | Path) -> tuple[pipeline.Pipeline, dict[str, Any]
     """The pipeline and its provenance. A damaged or foreign file is an IntegrityError."""
     folder = Path(folder)
     try:
-        told = json.loads((folder / STRUCTURE).read_text())
+        document = json.loads((folder / STRUCTURE).read_text())
         content = (folder / ARRAYS).read_bytes()
-        if told["format"] != FORMAT:
+        if document["format"] != FORMAT:
             raise IntegrityError(
-                folder / STRUCTURE, f"format {told['format']} found → {FORMAT} expected", "Fit the pipeline again"
+                folder / STRUCTURE, f"format {document['format']} found → {FORMAT} expected", "Fit the pipeline again"
             )
-        if _digest(told) != told["own_sha256"]:
+        if _digest(document) != document["own_sha256"]:
             raise IntegrityError(folder / STRUCTURE, "changed since it was written", "Restore both files")
-        if hashlib.sha256(content).hexdigest() != told["sha256"]:
+        if hashlib.sha256(content).hexdigest() != document["sha256"]:
             raise IntegrityError(folder / ARRAYS, "its sha256 differs from the one recorded", "Restore both files")
-        return _object(told["pipeline"], load(content), {}), told["provenance"]
+        return _object(document["pipeline"], load(content), {}), document["provenance"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as fault:
         raise IntegrityError(
             folder,
@@ -109,9 +112,9 @@ def load_pipeline(folder: str | Path) -> tuple[pipeline.Pipeline, dict[str, Any]
         ) from fault
 
 
-def _digest(told: dict[str, Any]) -> str:
+def _digest(document: dict[str, Any]) -> str:
     """sha256 of everything else that the JSON file says."""
-    others = {name: value for name, value in told.items() if name != "own_sha256"}
+    others = {name: value for name, value in document.items() if name != "own_sha256"}
     return sha256_json(others)
 
 

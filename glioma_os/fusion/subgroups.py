@@ -1,4 +1,4 @@
-"""Does a configuration rank patients equally well in every subgroup?"""
+"""Discrimination by subgroup."""
 
 from __future__ import annotations
 

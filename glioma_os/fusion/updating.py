@@ -27,7 +27,7 @@ class Updated(NamedTuple):
     ibs_after: float
 
 
-def recalibrated(configuration: Configuration, truth: Truth, horizons_days: Array, seed: int = 0) -> Updated:
+def recalibrate(configuration: Configuration, truth: Truth, horizons_days: Array, seed: int = 0) -> Updated:
     """Logistic recalibration of P(short) and a Cox model of the risk for the curves, each fitted on four fifths of the
     new cohort's patients and applied to the last fifth. The ranking, and with it AUC and C, stays."""
     strata = truth.event * 2 + (truth.time > np.median(truth.time))

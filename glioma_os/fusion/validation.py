@@ -112,7 +112,7 @@ def _result(
     ]
     blocks = blocks_of(variables, tuple(dict.fromkeys(planner.splits[0].blocks)))
     tried = {(head.name, block.name): len(planner.candidates(head, block)) for head in heads for block in blocks}
-    layout = Layout.of(planner, _evaluated(planner))
+    layout = Layout.of(planner, _evaluate(planner))
     truth = layout.truth()
     return ValidationResult(
         planner.endpoint,
@@ -132,7 +132,7 @@ def _new_rows(rows: Rows, split: Split) -> NewRows:
     return NewRows(rows.clinical[split.test], split.features[split.test], tuple(rows.sites_of(split.test)))
 
 
-def _evaluated(planner: Planner) -> Array:
+def _evaluate(planner: Planner) -> Array:
     """Rows (n,) that are evaluated: all of them, or those that have any feature."""
     features = planner.splits[0].features
     everyone = np.ones(len(features), bool)
@@ -151,7 +151,7 @@ def _evaluation_horizons(planner: Planner, horizons_days: Array) -> Array:
 def _site_auc(planner: Planner) -> tuple[float, float] | None:
     """How well the features tell the sites apart, before and after ComBat: macro one-versus-rest AUC, first repeat.
 
-    None without ComBat or with one site. ½ = the sites cannot be told.
+    None without ComBat or with one site. ½ = the sites cannot be distinguished.
     """
     sites = sorted(set(planner.rows.sites))
     splits = [split for split in planner.splits if split.repeat == 0 and len(split.train)]

@@ -20,7 +20,7 @@ from glioma_os.fusion.drift import drift
 from glioma_os.fusion.results import Configuration, Truth
 from glioma_os.fusion.rows import Rows
 from glioma_os.fusion.scores import score
-from glioma_os.fusion.updating import recalibrated
+from glioma_os.fusion.updating import recalibrate
 from glioma_os.fusion.validation import apply_to
 from glioma_os.pipeline.arm import Arm
 from glioma_os.pipeline.audit import identity
@@ -110,7 +110,7 @@ class ValidateExternally(Step):
         lines = [asdict(line) for line in drift(rows, others)]
         atomic_write(run.path(DRIFT), csv_bytes(list(lines[0]), [list(line.values()) for line in lines]))
         lead = lead_score(scores)
-        updated = recalibrated(result.named(lead.head, lead.block), result.truth, result.horizons_days, arm.seed)
+        updated = recalibrate(result.named(lead.head, lead.block), result.truth, result.horizons_days, arm.seed)
         encoder = None if features is None else features.provenance.get("encoder_patients")
         run.write_json("summary.json", {
             "notice": NOTICE, "train": train_name, "test": self.sides.test_name,

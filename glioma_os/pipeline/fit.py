@@ -15,7 +15,7 @@ from glioma_os.errors import ConfigError
 from glioma_os.pipeline.segmenter import Segmenter
 from glioma_os.pipeline.step import Step
 from glioma_os.pipeline.workspace import Workspace
-from glioma_os.training.gang import LOG, run_gang, threads_per_rank
+from glioma_os.training.distributed import LOG, run_process_group, threads_per_rank
 from glioma_os.training.options import TrainerOptions
 from glioma_os.training.progress import say
 from glioma_os.training.run import WEIGHTS, Run
@@ -156,7 +156,7 @@ class FitSegmenter(Step):
         say(f"{self.title}: {self.devices} ranks, output in {run.path(LOG)}")
         self._write_plan(workspace, run)
         threads = threads_per_rank(self.devices, self.recipe.trainer.accelerator)
-        run_gang("glioma_os.pipeline.rank", run.folder, self.devices, threads)
+        run_process_group("glioma_os.pipeline.rank", run.folder, self.devices, threads)
 
     def _write_plan(self, workspace: Workspace, run: Run) -> None:
         """Leaves in the run's folder all that a rank needs, as plain values."""

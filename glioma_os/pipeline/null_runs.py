@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from glioma_os.config.options import NullRuns
 from glioma_os.errors import ConfigError
 from glioma_os.fusion.folds import FeaturesOfFold
-from glioma_os.fusion.null import NullKind, noise_like, null_scores, permuted, shuffled
+from glioma_os.fusion.null import NullKind, noise_like, null_scores, permute_outcomes, shuffle_features
 from glioma_os.fusion.rows import Rows
 from glioma_os.pipeline.arm import Arm
 from glioma_os.pipeline.step import Step
@@ -58,7 +58,7 @@ def null_inputs(
 ) -> tuple[Rows, FeaturesOfFold | None]:
     """Rows with permuted labels, or features that are noise or another patient's."""
     if kind == "labels" or features is None:
-        return permuted(rows, seed), features
+        return permute_outcomes(rows, seed), features
     if kind == "noise":
         return rows, lambda repeat, fold: noise_like(features(repeat, fold), seed)
-    return rows, lambda repeat, fold: shuffled(features(repeat, fold), rows.case_ids, seed)
+    return rows, lambda repeat, fold: shuffle_features(features(repeat, fold), rows.case_ids, seed)

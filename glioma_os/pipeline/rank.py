@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from glioma_os.errors import GliomaError
 from glioma_os.pipeline.fit import PLAN, Finetune, FitSegmenter, Pretrain
 from glioma_os.pipeline.workspace import Workspace
-from glioma_os.training.gang import record_fault
+from glioma_os.training.distributed import record_fault
 from glioma_os.training.processes import die_with_parent
 from glioma_os.training.run import Run
 

@@ -18,10 +18,10 @@ from glioma_os.pipeline.features.latents import LatentFeatures
 from glioma_os.pipeline.segmenter import Segmenter
 from glioma_os.pipeline.workspace import Workspace
 from glioma_os.reporting import figures
-from glioma_os.reporting.checklists import TRIPOD_AI, checklist_text, filled, known_facts, model_card
+from glioma_os.reporting.checklists import TRIPOD_AI, checklist_text, fill_checklist, known_facts, model_card
 from glioma_os.reporting.judgement import judgement, subgroup_rows
 from glioma_os.reporting.predictions import by_exposure, survival_figures
-from glioma_os.reporting.report import METRIC_NAMES, ComparisonRow, SettingPage, render, write_report
+from glioma_os.reporting.report import METRIC_NAMES, ArmPage, ComparisonRow, render, write_report
 from glioma_os.reporting.result_files import (
     INSTABILITY,
     PREDICTIONS,
@@ -71,7 +71,7 @@ def _overlays(segmenters: list[Segmenter]) -> list[tuple[str, str]]:
     return out[:OVERLAYS]
 
 
-def arm_page(workspace: Workspace, arm: Arm, run: Run) -> tuple[SettingPage, list[ComparisonRow], dict[str, str]]:
+def arm_page(workspace: Workspace, arm: Arm, run: Run) -> tuple[ArmPage, list[ComparisonRow], dict[str, str]]:
     """Everything the report shows of one arm, from its runs; the facts are those of its checklists."""
     scores, summary = read_scores(run.path(SCORES)), run.read_json("summary.json")
     age, names, best = summary["age"], InputNames.of(summary), lead_score(scores)
@@ -91,7 +91,7 @@ def arm_page(workspace: Workspace, arm: Arm, run: Run) -> tuple[SettingPage, lis
     checked = judgement(frame, best, age, summary["columns"].get(f"{best.head} {best.block}"))
     told = {term for term, text in checked if not text.startswith("not estima")} | set(figured)
     answers = _facts_of(arm, run, told)
-    page = SettingPage(
+    page = ArmPage(
         name=arm.name,
         subtitle="; ".join([summary["cohort"], *([arm.features.reads] if segmentation.dice else [])]),
         headline=headline(best, age, summary), flow=flow, metrics=metrics, scores=rows,
@@ -104,7 +104,7 @@ def arm_page(workspace: Workspace, arm: Arm, run: Run) -> tuple[SettingPage, lis
             *checked,
             ("Prediction instability", stability),
         ],
-        subgroups=subgroup_rows(_subgroups(run, best)), checklist=filled(TRIPOD_AI, answers),
+        subgroups=subgroup_rows(_subgroups(run, best)), checklist=fill_checklist(TRIPOD_AI, answers),
     )  # fmt: skip
     return page, comparison_rows(arm.name, scores, age), answers
 

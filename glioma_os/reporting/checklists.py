@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
-OPEN = "— to be filled by the authors"
-UNKNOWN = "not known to this run"
+OPEN = "— to be completed by the authors"
+UNKNOWN = "not recorded by this run"
 
 
 class Item(NamedTuple):
-    """One line: `answer` names a fact of `known_facts`; blank where only the authors can say."""
+    """One item: `answer` names a fact of `known_facts`; blank where only the authors can say."""
 
     number: str
     topic: str
@@ -72,7 +72,7 @@ TRIPOD_AI = (
     Item("27b", "Interaction and expertise of users"),
     Item("27c", "Next steps for research"),
 )
-# Groups of CLAIM 2024 (Radiol Artif Intell 2024;6:e240300) that a run can speak of.
+# Groups of CLAIM 2024 (Radiol Artif Intell 2024;6:e240300) that a run can answer.
 CLAIM = (
     Item("5–6", "Study design and goal", "objective"),
     Item("7–9", "Data sources, eligibility, preprocessing", "preparation"),
@@ -98,7 +98,7 @@ def known_facts(
     `shown`: the statistical checks that the report holds: `Sample size`, `Calibration`, `decision`.
     """
     v = summary["validation"]
-    left = ", ".join(f"{n} {reason}" for reason, n in summary["excluded"].items()) or "nobody left out"
+    left = ", ".join(f"{n} {reason}" for reason, n in summary["excluded"].items()) or "none excluded"
     counts = f"{summary['patients']} patients, {summary['deaths']} deaths"
     features = "Feature values: median of the training fold. " if summary.get("feature_source") == "csv" else ""
     same_cohort = "None: development and evaluation data are folds of the same cohort"
@@ -153,7 +153,7 @@ def _cuts(summary: dict[str, Any], cuts: list[float]) -> str:
     if summary["endpoint"].get("cuts_days"):
         return f"{cuts} days"
     days = summary.get("median_cuts_days")
-    return f"the training folds' quantiles {cuts}" + (f", in the median {days} days" if days else "")
+    return f"the training folds' quantiles {cuts}" + (f", median over folds {days} days" if days else "")
 
 
 def _of_inputs(summary: dict[str, Any], channels: str) -> dict[str, str]:
@@ -161,7 +161,7 @@ def _of_inputs(summary: dict[str, Any], channels: str) -> dict[str, str]:
     v, source = summary["validation"], summary.get("feature_source")
     latents = source == "latents"
     features = {
-        "latents": "latents of the segmenter's encoder", "csv": "a given feature table", "none": "none",
+        "latents": "latents of the segmenter's encoder", "csv": "a feature table supplied by the user", "none": "none",
     }.get(str(source), UNKNOWN)  # fmt: skip
     used = summary.get("clinical_used")
     clinical = f"set {v['clinical']}" if used is None else ", ".join(used) or "none"
@@ -180,7 +180,7 @@ def _of_inputs(summary: dict[str, Any], channels: str) -> dict[str, str]:
         "partition": f"{v['repeats']} × {v['folds']} outer folds by patient, {v['inner_folds']} inner folds"
                      + (f"; leak policy {summary['leak_policy']}" if latents else ""),
         "computed": "Out of fold: each patient is predicted by models fitted to other patients"
-                    + (f"; patients the encoder was trained on: {_encoder(summary)}" if latents else ""),
+                    + (f"; patients in the encoder's training data: {_encoder(summary)}" if latents else ""),
     }  # fmt: skip
 
 
@@ -220,11 +220,11 @@ def _of_intervals(summary: dict[str, Any]) -> dict[str, str]:
     target, seen = summary.get("interval_target"), summary.get("seen_by_pretraining")
     parts = ["One cohort; intervals are not corrected for the number of configurations, settings and endpoints"]
     parts += [f"they cover the {target}"] if target else []
-    parts += [f"pre-training saw the images of {seen} of these patients"] if seen else []
+    parts += [f"the images of {seen} of these patients were used in pre-training"] if seen else []
     return {"limitations": "; ".join(parts)}
 
 
-def filled(items: tuple[Item, ...], facts: dict[str, str]) -> list[tuple[str, str, str]]:
+def fill_checklist(items: tuple[Item, ...], facts: dict[str, str]) -> list[tuple[str, str, str]]:
     """(number, topic, answer); an item that no fact answers is marked open."""
     return [(item.number, item.topic, facts[item.answer] if item.answer else OPEN) for item in items]
 
@@ -233,7 +233,7 @@ def checklist_text(title: str, facts: dict[str, str]) -> str:
     """Markdown with both tables and how many items are open."""
     out = [f"# {title}", ""]
     for name, items in (("TRIPOD+AI", TRIPOD_AI), ("CLAIM 2024", CLAIM)):
-        rows = filled(items, facts)
+        rows = fill_checklist(items, facts)
         left = sum(answer == OPEN for _, _, answer in rows)
         out += [f"## {name}: {left} of {len(rows)} items open", "", "| item | topic | this run |", "|---|---|---|"]
         out += [f"| {number} | {topic} | {answer} |" for number, topic, answer in rows] + [""]
@@ -246,7 +246,7 @@ def model_card(title: str, facts: dict[str, str], notice: str) -> str:
         ("Intended use", ("purpose", "objective")), ("Data", ("source", "eligibility", "preparation", "missing")),
         ("Outcome and predictors", ("outcome", "predictors", "measurement")),
         ("Training and evaluation", ("partition", "handling", "building", "measures", "computed")),
-        ("Results", ("performance", "counts", "fairness")), ("Caveats", ("sample_size", "limitations")),
+        ("Results", ("performance", "counts", "fairness")), ("Limitations", ("sample_size", "limitations")),
         ("Model and code", ("output", "specification", "code")),
     )  # fmt: skip
     lines = [f"# Model card: {title}", "", f"**{notice}**", ""]

@@ -7,9 +7,9 @@ import numpy as np
 from glioma_os.survival.calibration import Recalibration, wilson
 from glioma_os.survival.horizon import ObservedExpected, Slope
 
-SEPARATED = "not estimable: the predictions separate the outcomes perfectly"
+SEPARATED = "not estimable: perfect separation of the outcomes"
 WRONG_ORDER = f"{SEPARATED}, in the wrong order"
-NO_SPREAD = "not estimable: one prediction for everybody, or one outcome only"
+NO_SPREAD = "not estimable: constant predictions, or one outcome only"
 
 
 def slope_text(slope: float, low: float = float("nan"), high: float = float("nan")) -> str:

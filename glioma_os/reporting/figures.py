@@ -40,7 +40,7 @@ def _svg(figure: Figure) -> str:
     return text.getvalue()[text.getvalue().index("<svg") :]
 
 
-def _styled(draw: Callable[P, str]) -> Callable[P, str]:
+def _with_style(draw: Callable[P, str]) -> Callable[P, str]:
     @wraps(draw)
     def inner(*args: P.args, **options: P.kwargs) -> str:
         with matplotlib.rc_context(STYLE):
@@ -49,7 +49,7 @@ def _styled(draw: Callable[P, str]) -> Callable[P, str]:
     return inner
 
 
-@_styled
+@_with_style
 def km_by_risk(time: Array, event: Array, high: Array, p_value: float, title: str) -> str:
     """Kaplan–Meier of the patients with a higher predicted risk, `high` (n,) bool, and of the others, with 95 % bands
     and numbers at risk. A group without patients is not drawn."""
@@ -79,7 +79,7 @@ def km_by_risk(time: Array, event: Array, high: Array, p_value: float, title: st
     return _svg(figure)
 
 
-@_styled
+@_with_style
 def roc(curves: Sequence[tuple[str, Array, Array, str, str]], title: str) -> str:
     """ROC curves: (name, false-positive rates, true-positive rates, "AUC .74 [.66, .81]", colour)."""
     figure = _figure(3.6, 3.6)
@@ -93,7 +93,7 @@ def roc(curves: Sequence[tuple[str, Array, Array, str, str]], title: str) -> str
     return _svg(figure)
 
 
-@_styled
+@_with_style
 def calibration(
     bins: Reliability, text: str, title: str, outcome: str = "short survival", curve: CalibrationCurve | None = None
 ) -> str:
@@ -113,7 +113,7 @@ def calibration(
     return _svg(figure)
 
 
-@_styled
+@_with_style
 def instability(original: Array, bootstrap: Array, title: str) -> str:
     """Predictions of bootstrap models (B, n) against the model's own (n,), with each patient's 95 % range and the mean
     absolute prediction error (Riley & Collins 2023)."""
@@ -133,7 +133,7 @@ def instability(original: Array, bootstrap: Array, title: str) -> str:
     return _svg(figure)
 
 
-@_styled
+@_with_style
 def decision(
     thresholds: Array, model: Array, by_age: Array, treat_all: Array, title: str, outcome: str = "short survival"
 ) -> str:
@@ -155,7 +155,7 @@ def decision(
     return _svg(figure)
 
 
-@_styled
+@_with_style
 def forest(rows: Sequence[tuple[str, float, float, float, bool]], title: str, label: str, reference: float) -> str:
     """One line a configuration: (name, value, low, high, emphasised), against a reference line."""
     figure = _figure(6.2, 0.9 + 0.24 * len(rows))
@@ -170,7 +170,7 @@ def forest(rows: Sequence[tuple[str, float, float, float, bool]], title: str, la
     return _svg(figure)
 
 
-@_styled
+@_with_style
 def dice_boxes(values: dict[str, Array], title: str) -> str:
     """Every held-out case's Dice as a dot over a box, one column a region."""
     figure = _figure(3.4, 3.0)

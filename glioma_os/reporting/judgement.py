@@ -1,4 +1,4 @@
-"""What a reviewer asks of one configuration: paired tests, calibration, sample size."""
+"""Statistical checks of one configuration: paired tests, calibration, sample size."""
 
 from __future__ import annotations
 
@@ -77,14 +77,15 @@ def _delong_text(frame: pd.DataFrame, best: Score, age: list[str]) -> str:
 
 
 def _paired(frame: pd.DataFrame, best: Score, age: list[str]) -> list[tuple[str, str]]:
-    lines = [("DeLong test against age", _delong_text(frame, best, age))]
+    lines = [("DeLong test vs age alone", _delong_text(frame, best, age))]
     gaps = _fold_aucs(frame, best.head, best.block) - _fold_aucs(frame, age[0], age[1])
     gaps = gaps[~np.isnan(gaps)]
     if len(gaps) > 1:
         folds, n = frame["fold"].nunique(), frame["case_id"].nunique()
         corrected = nadeau_bengio(gaps, n * (folds - 1) / folds, n / folds)
         lines.append((
-            "Difference to age by fold", f"{corrected.mean:+.3f} [{corrected.low:+.3f}, {corrected.high:+.3f}], "
+            "Difference from age alone, by fold",
+            f"{corrected.mean:+.3f} [{corrected.low:+.3f}, {corrected.high:+.3f}], "
             f"p = {corrected.p:.3g} (corrected resampled t-test, Nadeau & Bengio, {len(gaps)} folds)",
         ))  # fmt: skip
     return lines
@@ -133,7 +134,7 @@ def _d_calibration(ours: pd.DataFrame) -> str | None:
     time = ours["time_days"].to_numpy()
     alive = np.array([np.interp(own, days, curve) for own, curve in zip(time, curves, strict=True)])
     found = d_calibration(alive, (ours["event"].to_numpy() > 0.5) & (time <= days[-1]))
-    return f"D-calibration χ² {found.chi2:.1f}, p = {found.p:.2g} (small p: predicted curves do not fit)"
+    return f"D-calibration χ² {found.chi2:.1f}, p = {found.p:.2g} (a small p indicates miscalibrated curves)"
 
 
 def judgement(frame: pd.DataFrame, best: Score, age: list[str], parameters: int | None = None) -> list[tuple[str, str]]:

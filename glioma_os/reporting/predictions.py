@@ -34,7 +34,7 @@ def survival_figures(
     time_days, event, rank = (own[c].to_numpy(float) for c in ("time_days", "event", "rank"))
     event, high = event > 0.5, rank > 0.5
     name = f"{best.display_name}, {names.of_block(best.block)}"
-    title = f"Survival by predicted risk\n{name}"
+    title = f"Kaplan–Meier by predicted risk\n{name}"
     out = {"km": figures.km_by_risk(time_days, event, high, _log_rank_p(time_days, event, high), title)}
     reference = of_configuration(frame, age[0], age[1])
     if "p_class_0" not in own:
@@ -76,7 +76,7 @@ def _of_two_classes(known: pd.DataFrame, reference: pd.DataFrame, name: str) -> 
     outcome, probability = (known["cls"] == 0).to_numpy(float), known["p_class_0"].to_numpy(float)
     bins = reliability(probability, outcome, bins=_groups(len(known)))
     text = recalibration_text(recalibration(probability, outcome), separator="\n")
-    text = _wrapped(f"{text}\nn = {len(known)}")
+    text = _wrap(f"{text}\nn = {len(known)}")
     benefit = decision_curve(outcome, probability, THRESHOLDS)
     by_age = decision_curve(outcome, reference.loc[known.index, "p_class_0"].to_numpy(float), THRESHOLDS).model
     return {
@@ -107,7 +107,7 @@ def _at_horizon(own: pd.DataFrame, reference: pd.DataFrame, name: str) -> dict[s
     ).model
     return {
         "calibration": figures.calibration(
-            bins, _wrapped("\n".join(lines)), f"Calibration at {days:g} days\n{name}", outcome, curve
+            bins, _wrap("\n".join(lines)), f"Calibration at {days:g} days\n{name}", outcome, curve
         ),
         "decision": figures.decision(
             THRESHOLDS, benefit.model, by_age, benefit.treat_all, f"Decision curve at {days:g} days\n{name}", outcome
@@ -119,7 +119,7 @@ def _groups(n: int) -> int:
     return min(6, max(2, n // 20))
 
 
-def _wrapped(text: str) -> str:
+def _wrap(text: str) -> str:
     """Lines of at most 44 characters: what fits into a figure."""
     return "\n".join(part for line in text.splitlines() for part in textwrap.wrap(line, 44))
 
@@ -129,16 +129,19 @@ def by_exposure(frame: pd.DataFrame, best: Score, seen: list[str], seed: int) ->
     if not seen:
         return None
     own = frame[(frame["head"] == best.head) & (frame["block"] == best.block) & (frame["repeat"] == 0)]
-    chances = [name for name in own if str(name).startswith("p_class_")]
-    names = ("auc", "accuracy", "c_index") if chances else ("c_index",)
+    columns = [name for name in own if str(name).startswith("p_class_")]
+    names = ("auc", "accuracy", "c_index") if columns else ("c_index",)
     parts = []
-    for title, rows in (("seen", own[own["patient_id"].isin(seen)]), ("not seen", own[~own["patient_id"].isin(seen)])):
+    for title, rows in (
+        ("in pre-training", own[own["patient_id"].isin(seen)]),
+        ("not in pre-training", own[~own["patient_id"].isin(seen)]),
+    ):
         if len(rows) < 5 or not rows["event"].any():
             parts.append(f"{title}: n = {len(rows)}, too few")
             continue
         sample = Sample(
             rows["time_days"].to_numpy(), rows["event"].to_numpy() > 0, rows["risk"].to_numpy(),
-            rows["class"].to_numpy(int) if chances else None, rows[chances].to_numpy(float) if chances else None,
+            rows["class"].to_numpy(int) if columns else None, rows[columns].to_numpy(float) if columns else None,
             strata=rows["fold"].to_numpy(),
         )  # fmt: skip
         weights = bootstrap_weights(len(rows), 2000, seed)

@@ -1,4 +1,4 @@
-"""What Marasi et al. 2025 report (doi 10.1007/s11548-025-03548-1, abstract): the best head of each setting and metric.
+"""What Marasi et al. 2025 report (doi 10.1007/s11548-025-03548-1, abstract): the best model of each arm and metric.
 
 The paper names neither the classes' cut, nor the patients, nor intervals: a comparison, not a target.
 """

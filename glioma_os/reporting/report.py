@@ -22,9 +22,9 @@ METRIC_NAMES = {
 
 @dataclass(frozen=True)
 class ComparisonRow:
-    """Published beside obtained, for one metric of one setting."""
+    """A published result and this study's, for one metric of one arm."""
 
-    setting: str
+    arm: str
     metric: str
     published: str
     obtained: str
@@ -45,8 +45,8 @@ class ScoreRow:
 
 
 @dataclass(frozen=True)
-class SettingPage:
-    """What the report shows of one setting."""
+class ArmPage:
+    """What the report shows of one arm."""
 
     name: str
     subtitle: str
@@ -67,7 +67,7 @@ class SettingPage:
     checklist: list[tuple[str, str, str]] = field(default_factory=list)
 
 
-def render(title: str, lead: str, comparison: list[ComparisonRow], pages: list[SettingPage],
+def render(title: str, lead: str, comparison: list[ComparisonRow], pages: list[ArmPage],
            provenance: list[tuple[str, str]], created: str) -> str:  # fmt: skip
     """The page's HTML; everything it needs is inside it."""
     values: dict[str, Any] = {
@@ -87,5 +87,5 @@ def page(template: str, values: dict[str, Any]) -> str:
 
 
 def write_report(path: Path, html: str) -> None:
-    """Writes the page whole."""
+    """Writes the page atomically."""
     atomic_write(path, html.encode())

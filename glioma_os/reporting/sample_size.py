@@ -1,4 +1,4 @@
-"""Were there enough patients? Riley's sample-size criteria beside what a study has."""
+"""Riley's sample-size criteria and the size of a study."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def binary_text(auc: float, outcome: np.ndarray, parameters: int, training: int)
     """All criteria for a binary outcome (n,) at this AUC, and how many patients and outcomes there are."""
     share, events = float(np.mean(outcome)), int(np.sum(outcome))
     if not 0.5 < auc < 1 or not 0 < share < 1:
-        return f"Riley's sample-size criteria have no answer for an AUC of {auc:.2f} and an outcome in {share:.0%}"
+        return f"Riley's sample-size criteria are undefined for an AUC of {auc:.2f} and an outcome in {share:.0%}"
     needed = binary_criteria(parameters, r_squared_of_auc(auc, share), share)
     text = _text(
         needed, parameters, f"AUC {auc:.2f}, outcome in {share:.0%}", "overall risk ± 0.05", _here(outcome, training)
@@ -56,7 +56,7 @@ def survival_text(
     """All criteria for a time to event at this C, and how many patients and deaths there are."""
     share = float(np.mean(event))
     if not 0.5 < concordance < 1 or not share > 0:
-        return f"Riley's sample-size criteria have no answer for a C of {concordance:.2f} and {np.sum(event)} deaths"
+        return f"Riley's sample-size criteria are undefined for a C of {concordance:.2f} and {np.sum(event)} deaths"
     rate, follow_up = float(np.sum(event) / np.sum(time)), float(np.mean(time))
     needed = survival_criteria(parameters, r_squared_of_concordance(concordance, share), rate, horizon_days, follow_up)
     text = _text(

@@ -75,7 +75,7 @@ def lead_score(scores: Sequence[Score]) -> Score:
 
 
 def comparison_rows(name: str, scores: list[Score], age: list[str]) -> list[ComparisonRow]:
-    """The paper's figures of this setting beside ours, for the head the paper names."""
+    """The paper's results of this arm and ours, for the head the paper names."""
     rows = []
     for metric, published in MARASI_2025.get(name, {}).items():
         found = {(s.head, s.block): s for s in scores if s.metric == metric}
@@ -130,17 +130,20 @@ def facts(summary: dict[str, Any], best: Score, exposure: str | None) -> list[tu
     rows = [
         ("Endpoint", f"{e['name']}: {kind}{censored}"),
         ("Validation", f"{v['repeats']} × {v['folds']} outer folds by patient, stratified; {v['inner_folds']} inner "
-                       "folds choose settings; imputation, scaling, PCA and class cuts come from the training fold"),
-        ("Pooling", "AUC, C and rank correlations compare patients within an outer fold only, in every row alike, "
-                    "since each fold's model has a scale of its own; pairs of all folds count alike, and repeats are "
+                       "folds select hyperparameters; imputation, scaling, PCA and class cuts are estimated in the "
+                       "training fold"),
+        ("Pooling", "AUC, C and rank correlations compare only patients of the same outer fold, because the risks of "
+                    "different folds' models are not on one scale; all pairs have equal weight, and repeats are "
                     "averaged"),
-        ("Differences", "Paired: the same patients, folds and bootstrap replicates. What features add is judged "
-                        "against the same model on the same clinical variables; age alone is ranked by age itself"),
+        ("Differences", "Paired: the same patients, folds and bootstrap replicates. The added value of the "
+                        "features is the difference from the same model on the same clinical variables; the age-only "
+                        "baseline ranks patients by age itself"),
         ("Intervals", f"95 %, {v['replicates']} patient bootstrap replicates of out-of-fold predictions. {COVERAGE}"),
         ("Clinical variables", _recorded(summary)),
         ("Multiple comparisons", f"{summary['configurations']} configurations, {summary['settings_tried']} "
-                                 "hyperparameter settings in inner folds; the highlighted row was fixed in advance. "
-                                 "Intervals are not corrected: the best of the other rows is too good by chance"),
+                                 "hyperparameter settings in inner folds; the highlighted row was pre-specified. "
+                                 "Intervals are not corrected for multiple comparisons: the best of the other rows is "
+                                 "optimistically biased"),
     ]  # fmt: skip
     rows += _of_features(summary, exposure)
     if summary.get("site_auc"):
@@ -148,7 +151,9 @@ def facts(summary: dict[str, Any], best: Score, exposure: str | None) -> list[tu
         text = f"predicted from the features with AUC {before:.2f} before ComBat, {after:.2f} after (½ = chance)"
         rows.append(("Sites", text))
     per = summary["patients_per_parameter"].get(f"{best.head} {best.block}")
-    return rows + ([("Patients per parameter", f"{per} for the highlighted row, at worst")] if per else [])
+    return rows + (
+        [("Patients per parameter", f"{per} for the highlighted row, in the smallest training fold")] if per else []
+    )
 
 
 def _recorded(summary: dict[str, Any]) -> str:
@@ -158,7 +163,7 @@ def _recorded(summary: dict[str, Any]) -> str:
         VARIABLE_NAMES[name] + (f" (recorded in {shares[name]:.0%})" if name in shares else "")
         for name in summary.get("clinical_used") or ["age"]
     ]
-    return ", ".join(texts) + "; a missing value is the training median with an indicator"
+    return ", ".join(texts) + "; missing values are imputed with the training median, with a missingness indicator"
 
 
 # Measured by experiments/07_false_claims, table "coverage".
@@ -174,7 +179,7 @@ def _of_features(summary: dict[str, Any], exposure: str | None) -> list[tuple[st
     if summary.get("feature_source", "latents") == "none":
         return []
     seen = summary["seen_by_encoder"]
-    rows = [("Leak policy", f"{summary['leak_policy']}; test patients that the encoder was trained on: "
+    rows = [("Leak policy", f"{summary['leak_policy']}; test patients in the encoder's training data: "
                             f"{'unknown' if seen is None else seen}")]  # fmt: skip
     if summary.get("feature_source", "latents") == "latents":
         rows.append(("Pre-training exposure", f"{summary['seen_by_pretraining']} of {summary['patients']} patients "
@@ -183,9 +188,9 @@ def _of_features(summary: dict[str, Any], exposure: str | None) -> list[tuple[st
     weights = summary.get("feature_weights") or []
     if weights:
         unused = sum(weight == 0 for weight in weights)
-        rows.append(("Ensemble", f"inner folds give the models with features a mean weight of "
-                                 f"{sum(weights) / len(weights):.2f}, the models without them the rest; features were "
-                                 f"not used in {unused} of {len(weights)} fits"))  # fmt: skip
+        rows.append(("Ensemble", f"weight of the models with features, chosen in the inner folds: mean "
+                                 f"{sum(weights) / len(weights):.2f}, zero in {unused} of {len(weights)} fits; the "
+                                 "models without features have the rest"))  # fmt: skip
     return rows
 
 
@@ -200,19 +205,19 @@ def headline(best: Score, age: list[str], summary: dict[str, Any]) -> str:
     if [best.head, best.block] == age:
         return f"{text} No features were used."
     if best.block != "fused":
-        return f"{text} No features were used. Difference to age alone {' '.join(difference(best, age))}."
+        return f"{text} No features were used. Difference from age alone {' '.join(difference(best, age))}."
     found = verdict(best.reference_low, best.reference_high)
     said = {
-        "gain": f"the {names.features} add to {names.clinical}",
+        "gain": f"the {names.features} improve on {names.clinical}",
         "loss": f"worse with the {names.features} than without",
         "none shown": f"no gain from the {names.features} was shown",
     }[found]
     if found == "gain" and (best.value > IMPLAUSIBLE.get(best.metric, 1) or summary.get("suspected_columns")):
         said = "a leak is suspected (see the warnings), so this is no evidence of a gain"
     base = "age alone" if best.reference.endswith(" age") else f"the same model on {names.clinical} alone"
-    text += f" Difference to {base} {' '.join(contrast(best))}: {said} in these patients."
+    text += f" Difference from {base} {' '.join(contrast(best))}: {said} in these patients."
     if base != "age alone":
-        text += f" Difference to age alone {' '.join(difference(best, age))}."
+        text += f" Difference from age alone {' '.join(difference(best, age))}."
     return text
 
 
@@ -229,20 +234,24 @@ def warnings(summary: dict[str, Any], best: Score | None = None) -> list[str]:
     """What a reader must know before the numbers."""
     out = []
     if summary["patients"] < 50:
-        out.append(f"{summary['patients']} patients: this shows that the pipeline runs, and nothing about survival.")
+        out.append(
+            f"{summary['patients']} patients: this shows that the pipeline runs and is no evidence about survival."
+        )
     if best is not None and best.value > IMPLAUSIBLE[best.metric]:
         out.append(
-            f"{METRIC_NAMES[best.metric]} {best.value:.2f} is far above what has been published for glioma: look for "
-            "columns that hold the outcome, or that were chosen by it outside the folds, before you believe it."
+            f"{METRIC_NAMES[best.metric]} {best.value:.2f} is far above what has been published for glioma. Check "
+            "for leakage: columns that contain the outcome, or that were selected by it outside the folds."
         )
     if summary.get("suspected_columns"):
         reason = summary["suspected_columns"]["reason"]
         out.append(f"A leak from these patients' outcome into the features is suspected: {reason}.")
     if summary["leak_policy"] == "paper_like":
-        out.append("leak_policy=paper_like: the segmenter was fine-tuned on patients it is tested on.")
+        out.append("leak_policy=paper_like: the segmenter was fine-tuned on test patients.")
     if summary["seen_by_encoder"]:
         out.append(f"{summary['seen_by_encoder']} of the evaluated patients were in the encoder's training data.")
     if summary.get("feature_source") == "csv" and summary["seen_by_encoder"] is None:
-        out.append("Whom the features' encoder was trained on is unknown: some of these patients may be among them.")
+        out.append(
+            "The training patients of the features' encoder are unknown: they may include some of these patients."
+        )
     dropped = (summary.get("clinical_dropped") or {}).items()
     return out + [f"{VARIABLE_NAMES[name]} is not used: {reason}." for name, reason in dropped]

@@ -16,7 +16,7 @@ from glioma_os.survival.curves import median_days
 
 @dataclass(frozen=True)
 class Sample:
-    """Predictions beside what happened, one row per case. `classes` −1 = undetermined; risk: higher = worse.
+    """Predictions and observed outcomes, one row per case. `classes` −1 = not evaluable; risk: higher = worse.
 
     `curves` (n, H) = S(t) at `horizons_days` (H,), where there are any. `strata` (n,): ranking metrics compare only
     rows of the same stratum; outer folds are strata, since each fold's model has a scale of its own.
@@ -34,13 +34,13 @@ class Sample:
     def of_curves(self) -> tuple[Array, Array]:
         """`curves` (n, H) and `horizons_days` (H,); a ConfigError where there are none."""
         if self.curves is None or self.horizons_days is None:
-            raise ConfigError("metric", "it needs survival curves", "Set validation.horizons_days")
+            raise ConfigError("metric", "no survival curves found → curves expected", "Set validation.horizons_days")
         return self.curves, self.horizons_days
 
     def of_classes(self) -> tuple[Array, Array]:
         """`classes` (n,) and `probabilities` (n, K); a ConfigError where the endpoint has none."""
         if self.classes is None or self.probabilities is None:
-            raise ConfigError("metric", "it needs classes and their probabilities", "Use a class endpoint")
+            raise ConfigError("metric", "no class probabilities found → some expected", "Use a class endpoint")
         return self.classes, self.probabilities
 
     def determined(self) -> Array:
@@ -85,7 +85,7 @@ class Metric(NamedTuple):
 
 
 def bootstrap_weights(n: int, replicates: int, seed: int) -> Array:
-    """How often each of n patients stands in each replicate, (replicates, n) int."""
+    """How often each of n patients is drawn in each replicate, (replicates, n) int."""
     return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=replicates)
 
 
@@ -138,18 +138,18 @@ def _integrated_brier(sample: Sample, weights: Array) -> Array:
 
 def _squared_errors(sample: Sample) -> Array:
     """(days predicted − days lived)², (n,)."""
-    return (median_days(*sample.of_curves()) - sample.time) ** 2
+    return np.asarray((median_days(*sample.of_curves()) - sample.time) ** 2)
 
 
 def _mean_squared_error(sample: Sample, weights: Array) -> Array:
-    return weights @ _squared_errors(sample) / weights.sum(axis=1)
+    return np.asarray(weights @ _squared_errors(sample) / weights.sum(axis=1))
 
 
 def _median_squared_error(sample: Sample, weights: Array) -> Array:
     errors = _squared_errors(sample)
     order = np.argsort(errors, kind="stable")
     held = weights[:, order].cumsum(axis=1)
-    return errors[order][np.argmax(held >= held[:, -1:] / 2, axis=1)]
+    return np.asarray(errors[order][np.argmax(held >= held[:, -1:] / 2, axis=1)])
 
 
 def _brier(sample: Sample, weights: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Do predicted probabilities come true?"""
+"""Calibration of predicted probabilities."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def reliability(probability: Array, outcome: Array, bins: int = 10) -> Reliabili
     """Reliability curve over quantile bins of the prediction; bins that fall together are merged."""
     probability, outcome = np.asarray(probability, float), np.asarray(outcome, float)
     if not len(probability):
-        raise DataError("reliability", "no row", "Give at least one prediction")
+        raise DataError("reliability", "no row found → at least one expected", "Give at least one prediction")
     edges = np.unique(np.quantile(probability, np.linspace(0, 1, bins + 1)[1:-1]))
     _, place = np.unique(np.searchsorted(edges, probability, side="right"), return_inverse=True)
     n = np.bincount(place)
@@ -70,7 +70,7 @@ def _newton_logistic(inputs: Array, offset: Array, outcome: Array) -> Array:
         information = (inputs.T * (mean * (1 - mean))) @ inputs
         step = np.linalg.lstsq(information, inputs.T @ (outcome - mean), rcond=None)[0]
         if np.abs(step).max() < 1e-10:
-            return beta + step
+            return np.asarray(beta + step)
         lowest = value - 1e-12 * (1 + abs(value))  # rounding of the sum, not a descent
         while (new := log_likelihood(beta + step)) < lowest and np.abs(step).max() > 1e-12:
             step = step / 2
@@ -87,7 +87,7 @@ def _separation(score: Array, outcome: Array) -> int:
 def recalibration(probability: Array, outcome: Array) -> Recalibration:
     """Logistic recalibration (Cox 1958; Van Calster 2019) of (n,) predictions. They are held 1e-6 away from 0 and 1.
 
-    No row is a DataError; everything else that has no estimate is told by the value, see `Recalibration`.
+    No row is a DataError; everything else that has no estimate is marked by its value, see `Recalibration`.
     """
     outcome = np.asarray(outcome, float) > 0.5
     if not len(outcome):
@@ -110,7 +110,7 @@ def brier(classes: Array, probabilities: Array, weights: Array) -> Array:
     """Brier score (B,) of (n, K) probabilities: squared error of P(class) for K = 2, summed over classes for more."""
     truth = np.eye(probabilities.shape[1])[np.asarray(classes)]
     errors = np.sum((probabilities - truth) ** 2, axis=1) / (2 if probabilities.shape[1] == 2 else 1)
-    return weights @ errors / weights.sum(axis=1)
+    return np.asarray(weights @ errors / weights.sum(axis=1))
 
 
 class DCalibration(NamedTuple):
@@ -126,14 +126,14 @@ def d_calibration(alive_at_own_time: Array, event: Array, bins: int = 10) -> DCa
 
     A death counts in its bin; a censored patient is spread over the bins below, as the prediction says.
     """
-    chance, event = np.clip(np.asarray(alive_at_own_time, float), 1e-12, 1.0), np.asarray(event, bool)
-    if not len(chance):
-        raise DataError("D-calibration", "no row", "Give at least one prediction")
+    probability, event = np.clip(np.asarray(alive_at_own_time, float), 1e-12, 1.0), np.asarray(event, bool)
+    if not len(probability):
+        raise DataError("D-calibration", "no row found → at least one expected", "Give at least one prediction")
     edges = np.linspace(0, 1, bins + 1)
-    place = np.minimum(np.searchsorted(edges, chance, side="right") - 1, bins - 1)
+    place = np.minimum(np.searchsorted(edges, probability, side="right") - 1, bins - 1)
     counts = np.bincount(place[event], minlength=bins).astype(float)
-    for own, bin_ in zip(chance[~event], place[~event], strict=True):
+    for own, bin_ in zip(probability[~event], place[~event], strict=True):
         counts[bin_] += (own - edges[bin_]) / own
         counts[:bin_] += 1 / (bins * own)
-    statistic = float(np.sum((counts - len(chance) / bins) ** 2) / (len(chance) / bins))
-    return DCalibration(counts / len(chance), statistic, float(chi2.sf(statistic, bins - 1)))
+    statistic = float(np.sum((counts - len(probability) / bins) ** 2) / (len(probability) / bins))
+    return DCalibration(counts / len(probability), statistic, float(chi2.sf(statistic, bins - 1)))

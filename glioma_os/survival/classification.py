@@ -1,4 +1,4 @@
-"""How well classes are told apart. Weights (B, n) are bootstrap counts: one row per replicate, one result each."""
+"""Discrimination and agreement of class predictions. Weights (B, n): one row per replicate."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from glioma_os.records import Array
 
 def ratio(part: Array, whole: Array) -> Array:
     """part / whole, NaN where the whole is 0."""
-    return np.divide(part, whole, out=np.full(np.broadcast_shapes(part.shape, whole.shape), np.nan), where=whole > 0)
+    return np.asarray(
+        np.divide(part, whole, out=np.full(np.broadcast_shapes(part.shape, whole.shape), np.nan), where=whole > 0)
+    )
 
 
 def strata_of(strata: Array | None, n: int) -> list[Array]:
@@ -41,40 +43,42 @@ def auc(positive: Array, score: Array, weights: Array, strata: Array | None = No
 def macro_auc(classes: Array, probabilities: Array, weights: Array, strata: Array | None = None) -> Array:
     """Mean one-versus-rest AUC over the classes, (B,); NaN where a replicate lacks one of them."""
     n_classes = probabilities.shape[1]
-    return np.mean([auc(classes == k, probabilities[:, k], weights, strata) for k in range(n_classes)], axis=0)
+    return np.asarray(
+        np.mean([auc(classes == k, probabilities[:, k], weights, strata) for k in range(n_classes)], axis=0)
+    )
 
 
 def confusion(classes: Array, predicted: Array, n_classes: int, weights: Array) -> Array:
     """Weighted counts (B, true class, predicted class)."""
     cells = np.eye(n_classes * n_classes)[np.asarray(classes) * n_classes + np.asarray(predicted)]
-    return (weights @ cells).reshape(-1, n_classes, n_classes)
+    return np.asarray((weights @ cells).reshape(-1, n_classes, n_classes))
 
 
 def accuracy(matrix: Array) -> Array:
     """Share on the diagonal, (B,)."""
-    return np.trace(matrix, axis1=1, axis2=2) / matrix.sum(axis=(1, 2))
+    return np.asarray(np.trace(matrix, axis1=1, axis2=2) / matrix.sum(axis=(1, 2)))
 
 
 def balanced_accuracy(matrix: Array) -> Array:
     """Mean recall over the classes, (B,); NaN where a replicate lacks a class."""
-    return ratio(np.diagonal(matrix, axis1=1, axis2=2), matrix.sum(axis=2)).mean(axis=1)
+    return np.asarray(ratio(np.diagonal(matrix, axis1=1, axis2=2), matrix.sum(axis=2)).mean(axis=1))
 
 
 def _f1(matrix: Array) -> Array:
     """F1 of each class, (B, classes); 0 for a class neither seen nor predicted."""
     hits = np.diagonal(matrix, axis1=1, axis2=2)
-    return np.nan_to_num(ratio(2 * hits, matrix.sum(axis=1) + matrix.sum(axis=2)))
+    return np.asarray(np.nan_to_num(ratio(2 * hits, matrix.sum(axis=1) + matrix.sum(axis=2))))
 
 
 def f1_macro(matrix: Array) -> Array:
     """Plain mean of the classes' F1, (B,); NaN where a replicate lacks a class."""
-    lacking = (matrix.sum(axis=2) == 0).any(axis=1)
-    return np.where(lacking, np.nan, _f1(matrix).mean(axis=1))
+    missing = (matrix.sum(axis=2) == 0).any(axis=1)
+    return np.where(missing, np.nan, _f1(matrix).mean(axis=1))
 
 
 def f1_weighted(matrix: Array) -> Array:
     """Mean of the classes' F1 weighted by how many truly belong to each, (B,)."""
-    return np.sum(_f1(matrix) * matrix.sum(axis=2), axis=1) / matrix.sum(axis=(1, 2))
+    return np.asarray(np.sum(_f1(matrix) * matrix.sum(axis=2), axis=1) / matrix.sum(axis=(1, 2)))
 
 
 def _ranks(values: Array, weights: Array) -> Array:

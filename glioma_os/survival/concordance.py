@@ -15,7 +15,7 @@ _ROWS = 64  # replicates at a time: what one pass wrote is still in the cache fo
 
 
 class Order(NamedTuple):
-    """Rows (n,) by falling time, so that whom a death is compared with stands before it.
+    """Rows (n,) by falling time, so that the patients a death is compared with precede it.
 
     `sequence`: their numbers; at equal times the censored come first, then deaths by falling risk. `rank`: of the risk,
     0 the lowest. `first`: where the deaths of the same time begin. `run`: where those of the same time and risk begin.
@@ -48,38 +48,38 @@ def order(time: Array, event: Array, risk: Array) -> Order:
     return Order(sequence, rank, first, run, np.flatnonzero(event))
 
 
-def against(of: Order, weights: Array) -> tuple[Array, Array]:
+def pair_weights(of: Order, weights: Array) -> tuple[Array, Array]:
     """For each row of `weights` (B, n) and each death, (B, deaths) in the order of `of.died`: the weight of all that it
     is compared with, and of those among them with a lower risk, plus half of those with the same."""
-    parts = [_against(of, weights[start : start + _ROWS]) for start in range(0, len(weights), _ROWS)]
-    usable, won = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return usable, won
+    parts = [_pair_weights(of, weights[start : start + _ROWS]) for start in range(0, len(weights), _ROWS)]
+    comparable, concordant = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return comparable, concordant
 
 
-def _against(of: Order, weights: Array) -> tuple[Array, Array]:
+def _pair_weights(of: Order, weights: Array) -> tuple[Array, Array]:
     """A pair of ranks differs first in one bit: level by level, those with a 0 there count for later ones with a 1."""
     columns = np.ascontiguousarray(weights.T[of.sequence], float)  # (n, B): rows are gathered whole
-    won = np.zeros_like(columns)
+    concordant = np.zeros_like(columns)
     for bit in range(int(of.rank.max(initial=0)).bit_length()):
         place = np.argsort(of.rank >> bit + 1, kind="stable")
         group = of.rank[place] >> bit + 1
         high = (of.rank[place] >> bit & 1).astype(bool)
         before = _before(columns[place] * ~high[:, None])
-        won[place[high]] += before[high] - before[np.searchsorted(group, group[high])]
+        concordant[place[high]] += before[high] - before[np.searchsorted(group, group[high])]
     place = np.argsort(of.rank, kind="stable")
     where = np.empty_like(place)
     where[place] = np.arange(len(place))
     before, ranks = _before(columns[place]), of.rank[place]
     same = before[where[of.run]] - before[np.searchsorted(ranks, of.rank)]
-    won += 0.5 * same
-    usable = _before(columns)[of.first]
-    return usable[of.died].T, won[of.died].T
+    concordant += 0.5 * same
+    comparable = _before(columns)[of.first]
+    return comparable[of.died].T, concordant[of.died].T
 
 
 def _by_order(time: Array, event: Array, risk: Array, weights: Array) -> tuple[Array, Array, Array]:
-    """Rows of the deaths, and what `against` gives for them."""
+    """Rows of the deaths, and what `pair_weights` gives for them."""
     of = order(time, event, risk)
-    return of.sequence[of.died], *against(of, weights)
+    return of.sequence[of.died], *pair_weights(of, weights)
 
 
 def _every_pair(time: Array, event: Array, risk: Array, weights: Array) -> tuple[Array, Array, Array]:
@@ -95,7 +95,7 @@ def _every_pair(time: Array, event: Array, risk: Array, weights: Array) -> tuple
 
 def _before(columns: Array) -> Array:
     """The sum of all rows above each, (n, B)."""
-    return np.cumsum(columns, axis=0) - columns
+    return np.asarray(np.cumsum(columns, axis=0) - columns)
 
 
 def weighted_concordance(
@@ -109,14 +109,14 @@ def weighted_concordance(
     """
     first = weights if death_weights is None else death_weights
     event = np.asarray(event, bool)
-    concordant, comparable = np.zeros(len(weights)), np.zeros(len(weights))
+    all_concordant, all_comparable = np.zeros(len(weights)), np.zeros(len(weights))
     for own in strata_of(strata, len(time)):
         compare = _every_pair if len(own) <= _DENSE else _by_order
-        died, usable, won = compare(time[own], event[own], risk[own], weights[:, own])
+        died, comparable, concordant = compare(time[own], event[own], risk[own], weights[:, own])
         of_deaths = first[:, own[died]]
-        comparable += np.einsum("bj,bj->b", of_deaths, usable)
-        concordant += np.einsum("bj,bj->b", of_deaths, won)
-    return ratio(concordant, comparable)
+        all_comparable += np.einsum("bj,bj->b", of_deaths, comparable)
+        all_concordant += np.einsum("bj,bj->b", of_deaths, concordant)
+    return ratio(all_concordant, all_comparable)
 
 
 def concordance(time: Array, event: Array, risk: Array) -> float:
@@ -124,5 +124,7 @@ def concordance(time: Array, event: Array, risk: Array) -> float:
     time, event, risk = np.asarray(time, float), np.asarray(event, bool), np.asarray(risk, float)
     value = weighted_concordance(time, event, risk, np.ones((1, len(risk))))[0]
     if np.isnan(value):
-        raise DataError("concordance", "no comparable pair of patients", "At least one death before another's end")
+        raise DataError(
+            "concordance", "no comparable pair of patients", "Use patients who die during others' follow-up"
+        )
     return float(value)

@@ -80,7 +80,7 @@ def log_rank_scores(time: Array, event: Array) -> Array:
     _, place = np.unique(time, return_inverse=True)
     at_risk = np.bincount(place)[::-1].cumsum()[::-1]
     hazard = np.cumsum(np.bincount(place, weights=event) / at_risk)
-    return event - hazard[place]
+    return np.asarray(event - hazard[place])
 
 
 class Baseline(NamedTuple):
@@ -106,7 +106,7 @@ class Baseline(NamedTuple):
         padded = np.append(-np.inf, self.log_cumulative)
         at = padded[np.searchsorted(self.days, np.asarray(at_days, float), side="right")]
         exponent = np.asarray(log_hazard, float)[:, None] + at[None, :]
-        return np.exp(-np.exp(np.minimum(exponent, 700.0)))
+        return np.asarray(np.exp(-np.exp(np.minimum(exponent, 700.0))))
 
 
 class CurveCalibration(NamedTuple):
@@ -142,4 +142,6 @@ def median_days(curves: Array, horizons_days: Array) -> Array:
     rows = np.arange(len(alive))
     high, low = alive[rows, left], alive[rows, right]
     share = np.divide(high - 0.5, high - low, out=np.ones(len(alive)), where=high > low)
-    return np.where(after == len(days), days[-1], days[left] + np.clip(share, 0, 1) * (days[right] - days[left]))
+    return np.asarray(
+        np.where(after == len(days), days[-1], days[left] + np.clip(share, 0, 1) * (days[right] - days[left]))
+    )

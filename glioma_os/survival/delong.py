@@ -27,11 +27,12 @@ def auc_covariance(positive: Array, scores: Array) -> tuple[Array, Array]:
     positive, scores = np.asarray(positive, bool), np.atleast_2d(np.asarray(scores, float))
     m, n = int(positive.sum()), int((~positive).sum())
     if m < 2 or n < 2:
-        raise DataError("DeLong", f"{m} positives and {n} negatives → two of each expected", "Use more patients")
-    together = rankdata(scores, axis=1)
-    won = (together[:, positive] - rankdata(scores[:, positive], axis=1)) / n
-    lost = 1 - (together[:, ~positive] - rankdata(scores[:, ~positive], axis=1)) / m
-    return won.mean(axis=1), np.atleast_2d(np.cov(won)) / m + np.atleast_2d(np.cov(lost)) / n
+        raise DataError("DeLong", f"{m} positives and {n} negatives found → two of each expected", "Use more patients")
+    ranks = rankdata(scores, axis=1)
+    of_positives = (ranks[:, positive] - rankdata(scores[:, positive], axis=1)) / n
+    of_negatives = 1 - (ranks[:, ~positive] - rankdata(scores[:, ~positive], axis=1)) / m
+    covariance = np.atleast_2d(np.cov(of_positives)) / m + np.atleast_2d(np.cov(of_negatives)) / n
+    return of_positives.mean(axis=1), covariance
 
 
 def delong(positive: Array, first: Array, second: Array, level: float = 0.95) -> Delong:

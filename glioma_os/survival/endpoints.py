@@ -18,8 +18,8 @@ class Endpoint:
 
     A time equal to a cut belongs to the longer class. BraTS counts day 450 as mid-term: with survival in whole days
     `cuts_days=(300, 451)` is its rule to the letter; (300, 450) differs only for a patient who lived 450 days.
-    A patient censored before the class is known is left out and counted; `censored="ipcw"` also lets those who are
-    left speak for them, by the inverse of their chance to be followed that long.
+    A patient censored before the cut is not evaluable: excluded and counted. `censored="ipcw"` also weights the
+    others by inverse probability of censoring (IPCW).
     """
 
     name: str
@@ -31,7 +31,9 @@ class Endpoint:
     def __post_init__(self) -> None:
         where = f"endpoint {self.name}"
         if self.censored not in ("exclude", "ipcw"):
-            raise ConfigError(where, f"censored {self.censored!r} found → exclude or ipcw expected", "Correct the key")
+            raise ConfigError(
+                where, f"censored {self.censored!r} found → exclude or ipcw expected", "Correct the value"
+            )
         if self.kind not in ("classes", "time"):
             raise ConfigError(where, f"kind {self.kind!r} found → classes or time expected", "Correct the kind")
         given = [cuts for cuts in (self.cuts_days, self.quantiles) if cuts is not None]
@@ -54,7 +56,7 @@ class Endpoint:
         return 0 if self.kind == "time" else len(self.cuts_days or self.quantiles or ()) + 1
 
     def fit_cuts(self, time: Array, event: Array) -> Array:
-        """Cuts in days, (n_classes − 1,), learnt from the training rows where the endpoint names quantiles.
+        """Cuts in days, (n_classes − 1,), estimated from the training rows where the endpoint names quantiles.
 
         Quantiles are those of the observed deaths: plain and reproducible. Few are censored in these cohorts, and
         the follow-up time of a censored patient is not a survival.
@@ -69,7 +71,7 @@ class Endpoint:
         cuts = np.quantile(deaths, np.asarray(self.quantiles, dtype=float))
         if np.any(np.diff(cuts) <= 0):
             raise DataError(f"endpoint {self.name}", f"quantiles fall together at {cuts} days", "Use fewer classes")
-        return cuts
+        return np.asarray(cuts)
 
 
 def class_weights(time: Array, event: Array, cuts: Array, sample: Array) -> Array:
@@ -85,7 +87,7 @@ def class_weights(time: Array, event: Array, cuts: Array, sample: Array) -> Arra
     settled = np.where(event & (time < cuts[-1]), time, cuts[-1])
     probability = curves.just_before(curves.uncensored, settled)[0]
     positive = probability[probability > 0]
-    return 1 / np.maximum(probability, positive.min() if len(positive) else 1.0)
+    return np.asarray(1 / np.maximum(probability, positive.min() if len(positive) else 1.0))
 
 
 def classes(time: Array, event: Array, cuts: Array) -> Array:

@@ -103,7 +103,7 @@ def observed_expected(
 
 def _log_minus_log(risk: Array) -> Array:
     """log(−log S) of predicted risks, held 1e-6 away from 0 and 1."""
-    return np.log(-np.log1p(-np.clip(np.asarray(risk, float), 1e-6, 1 - 1e-6)))
+    return np.asarray(np.log(-np.log1p(-np.clip(np.asarray(risk, float), 1e-6, 1 - 1e-6))))
 
 
 def _censored_at(time: Array, event: Array, horizon_days: float) -> tuple[Array, Array]:
@@ -153,7 +153,7 @@ def calibration_slope(time: Array, event: Array, risk: Array, horizon_days: floa
     return Slope(*(float(value) / spread for value in (slope, slope - reach, slope + reach)))
 
 
-def _smoothed(score: Array, time: Array, event: Array, knots: Array, at: Array, horizon_days: float) -> Array:
+def _smooth(score: Array, time: Array, event: Array, knots: Array, at: Array, horizon_days: float) -> Array:
     """Risk by the horizon at scores `at`, from a Cox model of a restricted cubic spline of `score` (n,)."""
     basis, wanted = (restricted_cubic_basis(values, knots) for values in (score, at))
     mean, sd = basis.mean(axis=0), basis.std(axis=0)
@@ -181,12 +181,12 @@ def calibration_curve(
     lowest, highest = np.quantile(np.asarray(risk, float), [0.025, 0.975])
     grid = np.linspace(lowest, highest, points)
     at = _log_minus_log(grid)
-    own = _smoothed(score, time, event, knots, np.concatenate([at, score]), horizon_days)
+    own = _smooth(score, time, event, knots, np.concatenate([at, score]), horizon_days)
     rng, curves = np.random.default_rng(seed), []
     for _ in range(replicates):
         rows = rng.integers(len(time), size=len(time))
         try:
-            curves.append(_smoothed(score[rows], time[rows], event[rows], knots, at, horizon_days))
+            curves.append(_smooth(score[rows], time[rows], event[rows], knots, at, horizon_days))
         except (DataError, TrainingError):
             continue
     low, high = (

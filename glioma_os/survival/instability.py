@@ -1,4 +1,4 @@
-"""How much a patient's prediction depends on the patients the model happened to be developed with."""
+"""Prediction instability: how much a prediction depends on the sample the model was developed in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metrics that weigh the observed by their chance of not being censored. Weights (B, n): one row per replicate."""
+"""Metrics by inverse-probability-of-censoring weighting (IPCW). Weights (B, n): one row per replicate."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def censoring_kaplan_meier(time: Array, event: Array, weights: Array) -> Censori
     return CensoringKaplanMeier(times, product(leaving - deaths, at_risk - deaths), product(deaths, at_risk))
 
 
-def _inverse(chance: Array) -> Array:
-    """1 / chance; 0 where nobody could be observed."""
-    return np.divide(1.0, chance, out=np.zeros_like(chance), where=chance > 0)
+def _inverse(probability: Array) -> Array:
+    """1 / probability; 0 where nobody could be observed."""
+    return np.asarray(np.divide(1.0, probability, out=np.zeros_like(probability), where=probability > 0))
 
 
 def uno_concordance(time: Array, event: Array, risk: Array, weights: Array, strata: Array | None = None) -> Array:
@@ -113,11 +113,11 @@ def brier_scores(time: Array, event: Array, curves: Array, horizons_days: Array,
 def integrated_brier(time: Array, event: Array, curves: Array, horizons_days: Array, weights: Array) -> Array:
     """Mean of the Brier score over the time between the first and the last of two or more horizons, (B,)."""
     values = brier_scores(time, event, curves, horizons_days, weights)
-    return np.trapezoid(values, horizons_days, axis=1) / (horizons_days[-1] - horizons_days[0])
+    return np.asarray(np.trapezoid(values, horizons_days, axis=1) / (horizons_days[-1] - horizons_days[0]))
 
 
 def supported_horizons(horizons_days: Array, time: Array) -> Array:
-    """The horizons between the 10 and 90 % quantiles of the follow-up: beyond them too few are left to judge."""
+    """The horizons between the 10 and 90 % quantiles of the follow-up: few are observed beyond."""
     low, high = np.quantile(np.asarray(time, float), [0.1, 0.9])
     horizons = np.asarray(horizons_days, float)
-    return horizons[(horizons >= low) & (horizons <= high)]
+    return np.asarray(horizons[(horizons >= low) & (horizons <= high)])

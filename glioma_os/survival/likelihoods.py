@@ -38,7 +38,7 @@ class CoxLikelihood(NamedTuple):
 def risk_sets(time: Array, event: Array, ties: Ties = "efron") -> RiskSets:
     """Risk sets of (n,) times and events. All censored is a DataError."""
     if ties not in ("efron", "breslow"):
-        raise ConfigError("ties", f"{ties!r} found → efron or breslow expected", "Correct the key")
+        raise ConfigError("ties", f"{ties!r} found → efron or breslow expected", "Correct the value")
     time, event = np.asarray(time, float), np.asarray(event, bool)
     if not event.any():
         raise DataError("Cox likelihood", "no death among the rows", "Use rows with events")
@@ -68,7 +68,7 @@ def _expected_deaths(hazard: Array, total: Array, sets: RiskSets) -> Array:
     """Expected deaths (n,) of each sorted row: its share of the hazard, summed over the deaths it was at risk for."""
     upto = np.bincount(sets.last, weights=1 / total, minlength=len(hazard))[::-1].cumsum()[::-1]
     upto[sets.death] -= np.add.reduceat(sets.removed / total, sets.starts)[sets.group]
-    return hazard * upto
+    return np.asarray(hazard * upto)
 
 
 def cox_log_likelihood(log_hazard: Array, time: Array, event: Array, ties: Ties = "efron") -> CoxLikelihood:
@@ -132,7 +132,7 @@ def fit_cox(
             step = np.linalg.lstsq(information, gradient, rcond=None)[0]
         gain = float(gradient @ step) - l1 * float(np.abs(beta + step).sum() - np.abs(beta).sum())
         if gain < 1e-14 * (1 + abs(value)):
-            return beta + step
+            return np.asarray(beta + step)
         new_value, hazard, total = climb(beta + step)
         while not new_value >= value + 1e-4 * gain and np.abs(step).max() > 1e-12:
             step, gain = step / 2, gain / 2

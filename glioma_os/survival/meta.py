@@ -59,7 +59,7 @@ def pooled_probability(values: Array, low: Array, high: Array) -> RandomEffects:
 
     def logit(p: Array) -> Array:
         clipped = np.clip(np.asarray(p, float), 1e-3, 1 - 1e-3)
-        return np.log(clipped / (1 - clipped))
+        return np.asarray(np.log(clipped / (1 - clipped)))
 
     errors = np.maximum((logit(high) - logit(low)) / (2 * 1.959964), 1e-6)
     found = random_effects(logit(values), errors)

@@ -25,7 +25,7 @@ class Weibull(NamedTuple):
         centre = self.intercept + inputs @ self.beta
         with np.errstate(divide="ignore"):
             log_days = np.log(np.asarray(at_days, float))
-        return np.exp(-np.exp(np.minimum((log_days[None, :] - centre[:, None]) / self.scale, 700.0)))
+        return np.asarray(np.exp(-np.exp(np.minimum((log_days[None, :] - centre[:, None]) / self.scale, 700.0))))
 
 
 def fit_weibull(inputs: Array, time: Array, event: Array, l2: float = 0.0) -> Weibull:
@@ -66,14 +66,14 @@ class DiscreteHazard(NamedTuple):
     beta: Array
 
     def survival(self, inputs: Array, at_days: Array) -> Array:
-        """S(t | x), (n, horizons): log S is linear within an interval, and after the last goes on at its slope."""
+        """S(t | x), (n, horizons): log S is linear within an interval, and extrapolated after the last."""
         risk = inputs @ self.beta
         log_alive = -np.logaddexp(0.0, self.level[None, :] + risk[:, None])
         starts = np.append(0.0, self.edges[:-1])
         days = np.asarray(at_days, float)
         own = np.minimum(np.searchsorted(self.edges, days), len(self.edges) - 1)
         before = np.column_stack([np.zeros(len(risk)), log_alive.cumsum(axis=1)])[:, own]
-        return np.exp(before + log_alive[:, own] * ((days - starts[own]) / (self.edges - starts)[own]))
+        return np.asarray(np.exp(before + log_alive[:, own] * ((days - starts[own]) / (self.edges - starts)[own])))
 
 
 def fit_discrete_hazard(
@@ -93,24 +93,24 @@ def fit_discrete_hazard(
     at_risk = through | dying
     row, interval = np.nonzero(at_risk)
     design = np.column_stack([np.eye(len(edges))[interval], inputs[row]])
-    # The levels are held by a whisper of a penalty too: in an interval that nobody leaves alive one would run away.
+    # The baseline levels are slightly penalised too: in an interval that nobody survives the estimate would diverge.
     penalty = np.append(np.full(len(edges), 1e-6), np.full(inputs.shape[1], max(l2, 1e-9)))
     found = _penalised_logistic(design, dying[row, interval].astype(float), penalty)
     return DiscreteHazard(edges, found[: len(edges)], found[len(edges) :])
 
 
-def _penalised_logistic(design: Array, happened: Array, penalty: Array) -> Array:
+def _penalised_logistic(design: Array, outcome: Array, penalty: Array) -> Array:
     """argmax of the Bernoulli log-likelihood − Σ penalty/2·β²."""
 
     def climb(beta: Array) -> float:
         score = design @ beta
-        return float(happened @ score - np.logaddexp(0.0, score).sum() - 0.5 * penalty @ beta**2)
+        return float(outcome @ score - np.logaddexp(0.0, score).sum() - 0.5 * penalty @ beta**2)
 
     beta = np.zeros(design.shape[1])
     value = climb(beta)
     for _ in range(100):
         mean = expit(design @ beta)
-        gradient = design.T @ (happened - mean) - penalty * beta
+        gradient = design.T @ (outcome - mean) - penalty * beta
         information = (design.T * (mean * (1 - mean))) @ design + np.diag(penalty)
         step = np.linalg.solve(information, gradient)
         gain = float(gradient @ step)

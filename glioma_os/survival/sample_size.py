@@ -154,7 +154,7 @@ def r_squared_of_auc(auc: float, prevalence: float, draws: int = 20_000) -> floa
     positives = max(round(draws * prevalence), 1)
 
     def quantiles(n: int) -> Array:
-        return norm.ppf((np.arange(n) + 0.5) / n)
+        return np.asarray(norm.ppf((np.arange(n) + 0.5) / n))
 
     score = np.concatenate([quantiles(positives) + gap, quantiles(draws - positives)])
     outcome = np.arange(draws) < positives

@@ -19,13 +19,13 @@ class Roc(NamedTuple):
     true_positive: Array
 
 
-def _numbered(labels: Array) -> Array:
+def _number_labels(labels: Array) -> Array:
     return np.unique(np.asarray(labels), return_inverse=True)[1]
 
 
 def ranks_within(risk: Array, strata: Array) -> Array:
     """Share of the patients of the same stratum (n,) with a lower risk, ties and the patient half: in (0, 1)."""
-    risk, strata = np.asarray(risk, float), _numbered(strata)
+    risk, strata = np.asarray(risk, float), _number_labels(strata)
     out = np.empty(len(risk))
     for stratum in np.unique(strata):
         own = strata == stratum
@@ -36,7 +36,7 @@ def ranks_within(risk: Array, strata: Array) -> Array:
 def _weighted_folds(positive: Array, repeat: Array, fold: Array, least: int) -> list[tuple[Array, float, int]]:
     """Rows, weight and repeat number of each fold with at least `least` patients of both classes. A fold's weight is
     its share of the (positive, negative) pairs of its repeat; every repeat weighs the same."""
-    repeat, fold = _numbered(repeat), _numbered(fold)
+    repeat, fold = _number_labels(repeat), _number_labels(fold)
     found = []
     for number in np.unique(repeat):
         for stratum in np.unique(fold[repeat == number]):

@@ -1,4 +1,4 @@
-"""Would acting on the prediction do more good than harm?"""
+"""Decision curves: net benefit of acting on a prediction."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ class DecisionCurve(NamedTuple):
 def _odds(thresholds: Array) -> Array:
     thresholds = np.asarray(thresholds, float)
     if not np.all((thresholds > 0) & (thresholds < 1)):
-        raise DataError("decision curve", f"thresholds {thresholds} found → in (0, 1) expected", "Correct them")
-    return thresholds / (1 - thresholds)
+        raise DataError(
+            "decision curve", f"thresholds {thresholds} found → values in (0, 1) expected", "Correct the thresholds"
+        )
+    return np.asarray(thresholds / (1 - thresholds))
 
 
 def decision_curve(outcome: Array, probability: Array, thresholds: Array) -> DecisionCurve:

@@ -41,14 +41,14 @@ class JobLine:
 def read_sweep(folder: Path) -> list[JobLine]:
     """The jobs of a sweep's folder."""
     try:
-        told: list[dict[str, Any]] = json.loads((folder / SWEEP).read_text())
+        listed: list[dict[str, Any]] = json.loads((folder / SWEEP).read_text())
         return [
             JobLine(
                 job["number"], folder / job["folder"], dict(word.split("=", 1) for word in job["overrides"]),
                 job["status"], job["seconds"], job["said"],
                 {title: Path(run) for title, run in job.get("runs", {}).items()},
             )
-            for job in told
+            for job in listed
         ]  # fmt: skip
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as fault:
         raise IntegrityError(
@@ -87,7 +87,9 @@ def observations(jobs: Sequence[JobLine], replicates: int = REPLICATES) -> list[
                 out += _of_survival(folder, factors, seed, replicates)
     out += _dice_of_jobs([job for job in jobs if job.status == "done"], names, replicates)
     if not out:
-        raise DataError("runs", "no scores and no Dice found → runs of survival, study or segment", "Name other runs")
+        raise DataError(
+            "runs", "no scores and no Dice found → runs of survival, study or segment expected", "Give other runs"
+        )
     return out
 
 
@@ -105,21 +107,21 @@ def _of_survival(folder: Path, factors: Factors, seed: str, replicates: int) -> 
         lines = {(line.head, line.block): line for line in scores if line.metric == metric}
         if lines:
             lead = leading_row(list(lines))
-            values = _replicated(frame, *lead, metric, replicates)
-            baseline = _replicated(frame, age_head, age_block, metric, replicates)
+            values = _replicate(frame, *lead, metric, replicates)
+            baseline = _replicate(frame, age_head, age_block, metric, replicates)
             out.append(Observation(factors, seed, metric, values, lines[lead].n, baseline))
     return out
 
 
-def _replicated(frame: pd.DataFrame, head: str, block: str, metric: str, replicates: int) -> Array:
+def _replicate(frame: pd.DataFrame, head: str, block: str, metric: str, replicates: int) -> Array:
     """(1 + B,): the mean over repeats, patients drawn the same in each."""
     own = frame[(frame["head"] == head) & (frame["block"] == block)].sort_values(["repeat", "case_id"])
-    chances = [name for name in own if str(name).startswith("p_class_")]
+    columns = [name for name in own if str(name).startswith("p_class_")]
     found = []
     for _, rows in own.groupby("repeat"):
         sample = Sample(
             rows["time_days"].to_numpy(float), rows["event"].to_numpy() > 0, rows["risk"].to_numpy(float),
-            rows["class"].to_numpy(int) if chances else None, rows[chances].to_numpy(float) if chances else None,
+            rows["class"].to_numpy(int) if columns else None, rows[columns].to_numpy(float) if columns else None,
             strata=rows["fold"].to_numpy(),
         )  # fmt: skip
         found.append(METRICS[metric](sample, _draws(tuple(rows["patient_id"]), replicates)))
@@ -136,9 +138,9 @@ def _draws(patients: tuple[str, ...], replicates: int) -> Array:
 
 def _dice_of_jobs(jobs: Sequence[JobLine], names: Sequence[str], replicates: int) -> list[Observation]:
     """Mean Dice of the cases that the jobs' segmenters held out. Jobs that share their segmenters, as those that
-    differ in the head alone, are one observation; what only tells them apart is no factor."""
+    differ in the head alone, are one observation; what merely identifies them is no factor."""
     sets = {job.number: tuple(dict.fromkeys(p for run in job.runs.values() for p in _segmenters(run))) for job in jobs}
-    told = [
+    factor_names = [
         name
         for name in names
         if not any(
@@ -153,7 +155,7 @@ def _dice_of_jobs(jobs: Sequence[JobLine], names: Sequence[str], replicates: int
         own = sets[job.number]
         if own and own not in seen:
             seen.add(own)
-            factors = tuple((name, job.overrides.get(name, "default")) for name in told)
+            factors = tuple((name, job.overrides.get(name, "default")) for name in factor_names)
             out += _of_dice(own, factors, job.overrides.get(SEED, ""), replicates)
     return out
 

@@ -67,7 +67,7 @@ class Effect:
 def cells(observations: Sequence[Observation]) -> list[Cell]:
     """One per metric and combination of levels, best first within a metric."""
     out = []
-    for (metric, factors), own in _grouped(observations).items():
+    for (metric, factors), own in _group(observations).items():
         mean = np.mean([one.values for one in own], axis=0)
         aged = [one.values - one.baseline for one in own if one.baseline is not None]
         to_age = (float("nan"),) * 3
@@ -95,13 +95,15 @@ def effects(observations: Sequence[Observation]) -> list[Effect]:
     return out
 
 
-def _grouped(observations: Sequence[Observation]) -> dict[tuple[str, Factors], list[Observation]]:
+def _group(observations: Sequence[Observation]) -> dict[tuple[str, Factors], list[Observation]]:
     found: dict[tuple[str, Factors], list[Observation]] = {}
     for one in observations:
         own = found.setdefault((one.metric, one.factors), [])
         if any(other.seed == one.seed for other in own):
             raise DataError(
-                "runs", f"two jobs with {dict(one.factors)}, seed {one.seed}", "Collect one sweep at a time"
+                "runs",
+                f"two jobs with {dict(one.factors)}, seed {one.seed}, found → one expected",
+                "Collect one sweep at a time",
             )
         own.append(one)
     return found

@@ -51,10 +51,10 @@ class Pool:
         limit = self.time_limit_s
         timed = limit is None or (isinstance(limit, int | float) and not isinstance(limit, bool) and limit > 0)
         fine = {
-            "n_jobs": (whole(self.n_jobs, 1), "a whole number from 1 on"),
+            "n_jobs": (whole(self.n_jobs, 1), "a whole number of 1 or more"),
             "gpus": (all(whole(gpu, 0) for gpu in self.gpus), "a list of whole numbers such as [0,1]"),
             "time_limit_s": (timed, "seconds above 0 or null"),
-            "retries": (whole(self.retries, 0), "a whole number from 0 on"),
+            "retries": (whole(self.retries, 0), "a whole number of 0 or more"),
         }
         for key, (right, expected) in fine.items():
             if not right:
@@ -134,7 +134,7 @@ def own_words(overrides: Sequence[str], jobs: Sequence[Job]) -> str:
     if len(jobs) == 1:
         return " ".join(overrides)
     shared = set.intersection(*(set(job.overrides) for job in jobs))
-    return " ".join(word for word in overrides if word not in shared) or "all as configured"
+    return " ".join(word for word in overrides if word not in shared) or "no overrides of its own"
 
 
 def earlier_outcome(job: Job, key: str) -> Outcome | None:
@@ -143,13 +143,13 @@ def earlier_outcome(job: Job, key: str) -> Outcome | None:
     Where they are not, the job runs again and says what is wrong.
     """
     try:
-        told = json.loads((job.folder / JOB).read_text())
+        record = json.loads((job.folder / JOB).read_text())
         result = json.loads((job.folder / RESULT).read_text())
-        if told["status"] != "done" or result["key"] != key:
+        if record["status"] != "done" or result["key"] != key:
             return None
         if any(check_finished(Path(run), whole=False) is None for run in result.get("runs", {}).values()):
             return None
-        return Outcome(job, "done", 0, told["seconds"], 0, result)
+        return Outcome(job, "done", 0, record["seconds"], 0, result)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IntegrityError):
         return None
 
@@ -162,11 +162,13 @@ def run_jobs(
     starter: Starter = LocalJob,
     hopeless: Hopeless | None = None,
 ) -> list[Outcome]:
-    """Runs them in order, `n_jobs` at a time, and tells each that ends. An interrupt ends all that run."""
+    """Runs them in order, `n_jobs` at a time, and reports each that ends. An interrupt ends all running jobs."""
     starved = [job.number for job in jobs if pool.gpus and job.gpus > len(pool.gpus)]
     if starved:
         raise ConfigError(
-            "hydra.launcher.gpus", f"{len(pool.gpus)} found → as many as job #{starved[0]} takes", "Name more GPUs"
+            "hydra.launcher.gpus",
+            f"{len(pool.gpus)} GPUs found → enough for job #{starved[0]} expected",
+            "List more GPUs",
         )
     waiting = deque((job, 1) for job in jobs)
     running: list[_Running] = []
@@ -184,7 +186,7 @@ def run_jobs(
                 job, attempt = waiting.popleft()
                 own, rest = tuple(free[: job.gpus]), free[job.gpus :]
                 try:
-                    running.append(_started(job, own, pool, attempt, program, starter))
+                    running.append(_start(job, own, pool, attempt, program, starter))
                     free = rest
                 except EnvironmentFault as fault:  # of this job; the others may fare better
                     settle(Outcome(job, "failed", fault.exit_code, 0.0, attempt, {}, str(fault)))
@@ -205,7 +207,7 @@ def run_jobs(
     return [found[job.number] for job in jobs]
 
 
-def _started(
+def _start(
     job: Job, gpus: tuple[int, ...], pool: Pool, attempt: int, program: Sequence[str], starter: Starter
 ) -> _Running:
     job.folder.mkdir(parents=True, exist_ok=True)
@@ -225,7 +227,9 @@ def _outcome(one: _Running, pool: Pool, hopeless: Hopeless | None) -> Outcome | 
     if code is None:
         if hopeless is not None and hopeless(one.job.number, reports_of(one.job.folder)):
             one.handle.stop()
-            return Outcome(one.job, "pruned", 0, seconds, one.attempt, {}, "its reports are below the median")
+            return Outcome(
+                one.job, "pruned", 0, seconds, one.attempt, {}, "its reported objectives are below the median"
+            )
         if pool.time_limit_s is None or seconds < pool.time_limit_s:
             return None
         one.handle.stop()
@@ -237,13 +241,13 @@ def _outcome(one: _Running, pool: Pool, hopeless: Hopeless | None) -> Outcome | 
     except (OSError, ValueError):
         code, result = code or 1, {}
     if code:
-        told = [_by_signal(code), one.handle.reason, _last_words(one.job.folder / LOG)]
-        return Outcome(one.job, "failed", code, seconds, one.attempt, {}, " | ".join(filter(None, told)))
+        reasons = [_by_signal(code), one.handle.reason, _last_words(one.job.folder / LOG)]
+        return Outcome(one.job, "failed", code, seconds, one.attempt, {}, " | ".join(filter(None, reasons)))
     return Outcome(one.job, "done", 0, seconds, one.attempt, result)
 
 
 def reports_of(folder: Path) -> list[float]:
-    """What a running job told of itself so far."""
+    """The objectives a running job has reported so far."""
     path = folder / REPORTS
     return [float(line) for line in path.read_text().splitlines()] if path.exists() else []
 
@@ -253,16 +257,16 @@ def _by_signal(code: int) -> str:
     if code >= 0:
         return ""
     name = next((one.name for one in signal.Signals if one == -code), f"signal {-code}")
-    return f"ended by {name}" + (", as a machine out of memory does" if name == "SIGKILL" else "")
+    return f"ended by {name}" + (", possibly out of memory" if name == "SIGKILL" else "")
 
 
 def _last_words(log: Path) -> str:
     text = log.read_text(errors="replace") if log.exists() else ""
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("Error executing job")]
-    return " | ".join(lines[-LAST_LINES:]) or "it wrote nothing to its log"
+    return " | ".join(lines[-LAST_LINES:]) or "its log is empty"
 
 
 def _record(outcome: Outcome) -> None:
-    told = asdict(outcome)
-    told.pop("result")
-    atomic_write(outcome.job.folder / JOB, json.dumps(told, indent=1, default=str).encode())
+    record = asdict(outcome)
+    record.pop("result")
+    atomic_write(outcome.job.folder / JOB, json.dumps(record, indent=1, default=str).encode())

@@ -59,7 +59,7 @@ def sweep_page(
         "pages": [_metric_page(m, [c for c in cells if c.metric == m], [e for e in effects if e.metric == m])
                   for m in metrics],
         "jobs": [_job_row(job, names, folder) for job in jobs],
-        "jobs_text": "Every job ran in its own processes. A job that failed is in no table above.",
+        "jobs_text": "Every job ran in its own process. Failed jobs are excluded from the tables above.",
     }  # fmt: skip
     return page("sweep.html.j2", values)
 
@@ -72,15 +72,16 @@ def _metric_page(metric: str, cells: Sequence[Cell], effects: Sequence[Effect]) 
     factors = list(dict.fromkeys(name for cell in cells for name, _ in cell.factors))
     name, best = NAMES[metric], cells[0]
     ranking = (
-        f"{len(cells)} combinations; the highest, {best.value:.3f}, was chosen after the fact and is the more "
-        "flattered the more there are. Mean over seeds, 95 % interval over patients, fits held fixed."
+        f"{len(cells)} configurations; the highest, {best.value:.3f}, was selected after the fact and is "
+        "optimistically biased, more so the more there are. Mean over seeds, "
+        "95 % CI over patients, without refitting the models."
     )
     shown = cells[:SHOWN]
     return {
         "metric": metric, "name": name, "factors": factors, "ranking": ranking,
-        "subtitle": f"{best.n} patients a combination, {max(cell.seeds for cell in cells)} seed(s)",
+        "subtitle": f"{best.n} patients per configuration, {max(cell.seeds for cell in cells)} seed(s)",
         "aged": any(not np.isnan(cell.delta_to_age) for cell in cells),
-        "few": f"{best.n} patients: with fewer than {FEW} bootstrap intervals and p are too sure of themselves."
+        "few": f"{best.n} patients: with fewer than {FEW} bootstrap intervals are too narrow and p values too small."
         if best.n < FEW else "",
         "effects": [_effect_row(effect) for effect in effects],
         "effect_figure": figures.forest(
@@ -106,11 +107,11 @@ def _effect_row(effect: Effect) -> dict[str, Any]:
 
 def _cell_row(cell: Cell, factors: Sequence[str]) -> dict[str, Any]:
     spread = f", sd {cell.seed_sd:.3f}" if cell.seeds > 1 else ""
-    told = not np.isnan(cell.delta_to_age)
+    compared = not np.isnan(cell.delta_to_age)
     return {
         "levels": [dict(cell.factors).get(name, "") for name in factors], "value": f"{cell.value:.3f}",
         "interval": bracket(cell.low, cell.high), "seeds": f"{cell.seeds}{spread}", "n": cell.n,
-        "delta": f"{cell.delta_to_age:+.3f} [{cell.delta_low:+.3f}, {cell.delta_high:+.3f}]" if told else "",
+        "delta": f"{cell.delta_to_age:+.3f} [{cell.delta_low:+.3f}, {cell.delta_high:+.3f}]" if compared else "",
     }  # fmt: skip
 
 

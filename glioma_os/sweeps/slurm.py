@@ -58,13 +58,15 @@ class Queue:
             import submitit
         except ModuleNotFoundError as fault:
             raise EnvironmentFault(
-                "hydra/launcher=slurm", "submitit is not installed", "pip install submitit"
+                "hydra/launcher=slurm",
+                "submitit not found → an installed package expected",
+                "Run pip install 'glioma-os[sweep]'",
             ) from fault
         try:
             self._executor = submitit.AutoExecutor(folder=folder / "submitit", cluster=cluster)
             self._executor.update_parameters(**options)
         except (RuntimeError, NameError, ValueError) as fault:
-            raise EnvironmentFault("hydra/launcher=slurm", str(fault), "Start it where sbatch is") from fault
+            raise EnvironmentFault("hydra/launcher=slurm", str(fault), "Run it on a host with sbatch") from fault
         self._threads = options.get("cpus_per_task")
         self._states = SlurmStates() if cluster == "slurm" else None
 
@@ -107,7 +109,7 @@ class SlurmStates:
                 return found[1] + (f" ({found[2]})" if found[2] not in (None, "None") else "")
             if answer:
                 return answer.splitlines()[0]
-        return "gone from the queue"
+        return "no longer in the queue"
 
 
 def _output(*command: str) -> str | None:

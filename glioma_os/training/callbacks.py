@@ -26,7 +26,7 @@ class FiniteGuard(pl.Callback):
 
 
 class SameConfiguration(pl.Callback):
-    """All ranks of a gang must train the same run: under a sweep they once did not, and nobody noticed."""
+    """All ranks of a process group must train the same run: under a sweep they once silently did not."""
 
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
@@ -38,7 +38,11 @@ class SameConfiguration(pl.Callback):
         found: list[Any] = [None] * trainer.world_size
         torch.distributed.all_gather_object(found, self.run_id)
         if len(set(found)) > 1:
-            raise TrainingError("trainer.devices", f"ranks hold runs {sorted(set(found))} → one run", "Start them anew")
+            raise TrainingError(
+                "trainer.devices",
+                f"runs {sorted(set(found))} found in one process group → one run expected",
+                "Start it again",
+            )
 
 
 class CurveBeforeCheckpoint(pl.Callback):

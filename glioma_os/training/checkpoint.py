@@ -1,4 +1,4 @@
-"""Checkpoints that are whole or absent: Lightning's own writer moves from $TMPDIR, which a kill can tear."""
+"""Atomic checkpoints: Lightning's own writer moves from $TMPDIR, which a kill can interrupt halfway."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         atomic_write(Path(path), data + hashlib.sha256(data).digest(), PRIVATE)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = True) -> dict[str, Any]:
-        """Loads with weights_only; a damaged file, or one of another run, says how to go on."""
+        """Loads with weights_only; a damaged file, or one of another run, is an error with its remedy."""
         remedy = f"Delete {path} and run the same command again: the fit starts anew"
         try:
             data = Path(path).read_bytes()

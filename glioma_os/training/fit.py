@@ -65,7 +65,7 @@ def fit_segmenter(
 
 
 def _trainer(run: Run, options: TrainerOptions, epochs: int, loggers: Sequence[Logger], title: str) -> pl.Trainer:
-    """The environment is named, not guessed: inside a SLURM job Lightning would wait for ranks that nobody started."""
+    """The environment is set explicitly: inside a SLURM job Lightning would wait for ranks that nobody started."""
     environment = LightningEnvironment() if options.devices == 1 else TorchElasticEnvironment()
     if options.devices == 1:
         # Lightning takes it from RANK or SLURM_PROCID, and the loggers of other ranks are silent.

@@ -17,10 +17,10 @@ Positive = Annotated[int, Field(ge=1)]
 
 @dataclass(frozen=True)
 class TrainerOptions:
-    """Where and how fits run. `precision` auto = bf16-mixed where the processor or GPU knows bf16, else float32.
+    """Where and how fits run. `precision` auto = bf16-mixed where the processor or GPU supports bf16, else float32.
 
     `devices` processes train one network together (DDP). `compile` and `activation_checkpointing` change speed and
-    memory, not what is learnt. `timeout_s`: how long a rank waits for the others. `retain_freed_memory`:
+    memory, the result only by rounding. `timeout_s`: how long a rank waits for the others. `retain_freed_memory`:
     see networks/fast.
     """
 
@@ -45,7 +45,7 @@ class TrainerOptions:
                 )  # fmt: skip
 
     def resolved_precision(self) -> Any:
-        """A precision Lightning knows."""
+        """The precision as Lightning names it."""
         import torch
 
         if self.precision != "auto":

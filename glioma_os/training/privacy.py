@@ -1,4 +1,4 @@
-"""What may leave the machine: named numbers, named settings, and pseudonyms that nobody can turn back."""
+"""What may leave the machine: named numbers, named settings, and pseudonyms that cannot be reversed."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def _git() -> str | None:
 
 
 def provenance() -> dict[str, Any]:
-    """What every run directory records beside its key."""
+    """What every run directory records in addition to its key."""
     import torch
 
     return {

@@ -28,15 +28,15 @@ def check_finished(folder: Path, whole: bool, without: Iterable[str] = ()) -> di
 
     A result file that is missing or changed since is an IntegrityError; `whole` compares every byte.
     """
-    told = manifest.read(folder / DONE)
-    if told is not None:
-        manifest.check(folder, told[manifest.FILES], whole, without)
-    return told
+    record = manifest.read(folder / DONE)
+    if record is not None:
+        manifest.check(folder, record[manifest.FILES], whole, without)
+    return record
 
 
 @dataclass(frozen=True)
 class Run:
-    """`runs/<stage>/<name>/<digest>-s<seed>/`. `DONE` is written last, so its presence means whole; it holds the
+    """`runs/<stage>/<name>/<digest>-s<seed>/`. `DONE` is written last, so its presence means complete; it holds the
     manifest of the other files, which is checked when the run is read: every byte of them if `whole`."""
 
     root: Path
@@ -63,13 +63,13 @@ class Run:
 
     def finished(self, without: Iterable[str] = ()) -> bool:
         """The same, whatever became of the files named."""
-        told = check_finished(self.folder, self.whole, without)
-        if told is not None and told.get("id") != self.id:
+        record = check_finished(self.folder, self.whole, without)
+        if record is not None and record.get("id") != self.id:
             raise IntegrityError(
-                self.path(DONE), f"run {told.get('id')!r} found → {self.id!r} expected",
+                self.path(DONE), f"run {record.get('id')!r} found → {self.id!r} expected",
                 manifest.REMEDY.format(folder=self.folder),
             )  # fmt: skip
-        return told is not None
+        return record is not None
 
     def path(self, name: str) -> Path:
         """A file of the run."""
@@ -79,7 +79,7 @@ class Run:
     def writing(self) -> Iterator[bool]:
         """Holds the run's lock; yields True if there is work to do, False if it is done (perhaps by another process
         that held the lock meanwhile). `DONE` is written when the block ends without an error."""
-        with self._locked():
+        with self._lock():
             if self.done:
                 yield False
                 return
@@ -93,13 +93,13 @@ class Run:
 
     def amend(self, names: Iterable[str]) -> None:
         """Takes files that a finished run was given later into its manifest."""
-        with self._locked():
-            told = manifest.read(self.path(DONE))
-            if told is not None:
-                self._seal(told | {manifest.FILES: told[manifest.FILES] | manifest.entries(self.folder, names)})
+        with self._lock():
+            record = manifest.read(self.path(DONE))
+            if record is not None:
+                self._seal(record | {manifest.FILES: record[manifest.FILES] | manifest.entries(self.folder, names)})
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _lock(self) -> Iterator[None]:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             lock = (self.folder / ".lock").open("w")
@@ -109,11 +109,11 @@ class Run:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def _seal(self, told: dict[str, Any]) -> None:
-        atomic_write(self.path(DONE), manifest.sealed(told))
+    def _seal(self, record: dict[str, Any]) -> None:
+        atomic_write(self.path(DONE), manifest.seal(record))
 
     def write_json(self, name: str, value: Any) -> None:
-        """Writes a JSON file whole, for its owner alone: many of them list patients."""
+        """Writes a JSON file atomically, readable by its owner alone: many of them list patients."""
         atomic_write(self.path(name), json.dumps(value, indent=1, default=str).encode(), PRIVATE)
 
     def read_json(self, name: str) -> Any:

@@ -17,7 +17,7 @@ CURVES = "metrics.csv"
 
 
 class CurveLogger(Logger):
-    """One row a logged step in `metrics.csv`. A resumed fit keeps the rows before the step it goes on from, which
+    """One row a logged step in `metrics.csv`. A resumed fit keeps the rows before the step it resumes from, which
     Lightning's own CSV logger deletes."""
 
     def __init__(self, folder: Path) -> None:
@@ -62,7 +62,7 @@ class CurveLogger(Logger):
 
     @rank_zero_only
     def save(self) -> None:
-        """Writes the file whole."""
+        """Writes the file atomically."""
         names = list(dict.fromkeys(name for row in self.rows for name in row))
         text = io.StringIO()
         writer = csv.DictWriter(text, names, lineterminator="\n")

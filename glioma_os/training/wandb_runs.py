@@ -1,4 +1,4 @@
-"""Weights & Biases, and the one file that knows it: live curves of a fit, and finished runs as dashboard pages."""
+"""Weights & Biases, used in this file alone: live curves of a fit, and finished runs as dashboard pages."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class Slice:
 
 @dataclass(frozen=True)
 class Artefact:
-    """A file that other runs go on from. `parents`: names of the artefacts it was made from; `path` None = the file
-    stays here and only its digest is told."""
+    """A file that other runs start from. `parents`: names of the artefacts it was made from; `path` None = the file
+    stays here and only its digest is sent."""
 
     name: str
     type: str
@@ -70,7 +70,7 @@ class Page:
 
 
 class PrivateWandbLogger(WandbLogger):
-    """Lightning's logger behind the allow-lists; a resumed fit goes on in the same dashboard run."""
+    """Lightning's logger behind the allow-lists; a resumed fit continues the same dashboard run."""
 
     def __init__(self, who: Identity) -> None:
         os.environ.setdefault("WANDB_MODE", "offline")

@@ -30,7 +30,8 @@ def background_value(image: Array, where: Path | str) -> np.generic:
             where, f"not skull-stripped: {share:.0%} of the voxels at the border hold one value → a constant "
             "background expected", STRIP,
         )  # fmt: skip
-    return values[counts.argmax()]
+    value: np.generic = values[counts.argmax()]
+    return value
 
 
 def without_background(image: Array, affine: Array, where: Path | str) -> Array:
@@ -40,7 +41,7 @@ def without_background(image: Array, affine: Array, where: Path | str) -> Array:
     """
     value = background_value(image, where)
     if value != 0:
-        image = _moved(image, image != value)
+        image = _shift_above_zero(image, image != value)
     litres = np.count_nonzero(image) * abs(np.linalg.det(affine[:3, :3])) / 1e6
     if litres > LARGEST_BRAIN_LITRES:
         raise DataError(
@@ -50,7 +51,7 @@ def without_background(image: Array, affine: Array, where: Path | str) -> Array:
     return image
 
 
-def _moved(image: Array, tissue: Array) -> Array:
+def _shift_above_zero(image: Array, tissue: Array) -> Array:
     """0 outside `tissue` (bool, as the image), and in it the values moved to begin above 0: however far away the
     background is, it takes nothing of the numbers' precision. z-scores do not change."""
     if not tissue.any():

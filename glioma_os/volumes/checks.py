@@ -42,7 +42,7 @@ def refuse_errors(findings: Sequence[Finding]) -> None:
 
 
 def check_case(case: Case, coding: LabelCoding | None, modalities: tuple[Modality, ...]) -> list[Finding]:
-    """All findings of one case: unreadable, missing, misplaced, empty, doubled, mislabelled or mirrored files."""
+    """All findings of one case: unreadable, missing, misplaced, empty, duplicate, mislabelled or mirrored files."""
     return load_case(case, coding, modalities).findings
 
 
@@ -105,25 +105,35 @@ def _check_content(images: dict[Modality, NiftiImage], add: Add) -> None:
     live = {}
     for modality, image in images.items():
         if _is_flat(image.data):
-            add(image.path, "error", "every voxel 0 or alike found → an image expected", "Replace the file")
+            add(image.path, "error", "every voxel 0 or of the same value found → an image expected", "Replace the file")
         else:
             live[modality] = image
     for (a, one), (b, two) in combinations(live.items(), 2):
         if one.sha256 == two.sha256:
-            add(two.path, "error", f"the same file as {one.path.name} found → {b} beside {a}", "Name the right file")
+            add(
+                two.path,
+                "error",
+                f"the same file as {one.path.name} found → separate images for {a} and {b} expected",
+                "Supply the correct file",
+            )
         elif one.data.shape == two.data.shape and _correlate(one.data, two.data) > SAME_IMAGE:
-            add(two.path, "error", f"the same picture as {one.path.name} found → {b} beside {a}", "Name the right file")
+            add(
+                two.path,
+                "error",
+                f"the same image content as {one.path.name} found → separate images for {a} and {b} expected",
+                "Supply the correct file",
+            )
     if len(live) > 1 and len({image.data.shape for image in live.values()}) == 1:
         sizes = [np.count_nonzero(image.data) for image in live.values()]
         least = int(np.argmin(sizes))
         if sizes[least] < 0.85 * max(sizes):
             image = list(live.values())[least]
             add(image.path, "note", f"{sizes[least] / max(sizes):.0%} of the brain that other sequences show",
-                "Look at it: a cut field of view")  # fmt: skip
+                "Check the image: its field of view may be truncated")  # fmt: skip
 
 
 def _is_flat(image: Array) -> bool:
-    """Whether less than two values stand beside the background; a sample of the voxels tells nearly always."""
+    """Whether fewer than two values differ from the background; a sample of the voxels nearly always settles it."""
     for part in (image[::4, ::4, ::4], image):
         tissue = part[part != 0]
         if tissue.size and tissue.min() < tissue.max():

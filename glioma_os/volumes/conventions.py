@@ -44,7 +44,7 @@ class LabelCoding:
             listed = ", ".join(f"{value} ({n} voxels)" for value, n in odd.items())
             raise DataError(
                 where, f"label values {listed} found → {sorted(legal)} of coding {self.name} expected",
-                "Declare the cohort's label_coding, or mend the mask",
+                "Set the cohort's label_coding, or correct the mask",
             )  # fmt: skip
         enhancing = label_map == self.enhancing
         core = enhancing | (label_map == self.necrosis)

@@ -38,14 +38,14 @@ def entries(folder: Path, names: Iterable[str]) -> dict[str, list[Any]]:
     return out
 
 
-def sealed(content: dict[str, Any]) -> bytes:
+def seal(content: dict[str, Any]) -> bytes:
     """The JSON file of a manifest, with the sha256 of its own content in it."""
     return json.dumps(content | {SEAL: _seal(content)}, indent=1).encode()
 
 
 def _seal(content: dict[str, Any]) -> str:
-    told = {name: value for name, value in content.items() if name != SEAL}
-    return sha256_json(told)
+    unsealed = {name: value for name, value in content.items() if name != SEAL}
+    return sha256_json(unsealed)
 
 
 def read(path: Path) -> dict[str, Any] | None:

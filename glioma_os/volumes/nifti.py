@@ -6,8 +6,10 @@ import gzip
 import hashlib
 import io
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -49,7 +51,7 @@ class NiftiImage:
 def read_nifti(path: Path, ndim: int = 3) -> NiftiImage:
     """Reads one image to its last byte. Anything odd is a DataError that names the file, what was found and expected.
 
-    gzip is told by content, not by name. Trailing axes of length one are dropped.
+    gzip is recognised by content, not by name. Trailing axes of length one are dropped.
     """
     path = Path(path)
     raw, plain, header = _read(path, ndim)
@@ -63,7 +65,7 @@ def read_nifti(path: Path, ndim: int = 3) -> NiftiImage:
             first = tuple(int(i) for i in np.argwhere(bad)[0])
             raise DataError(
                 path, f"{int(bad.sum())} voxels NaN or infinite found, the first at {first} → finite values expected",
-                "Export the image again, or replace these voxels knowingly",
+                "Export the image again, or replace these voxels deliberately",
             )  # fmt: skip
     return NiftiImage(data, affine, hashlib.sha256(raw).hexdigest(), path)
 
@@ -81,13 +83,15 @@ def _read(path: Path, ndim: int) -> tuple[bytes, bytes, _Header]:
         raise DataError(path, "an empty file found → a NIfTI image expected", REPLACE)
     packed = raw[:2] == GZIP_MAGIC
     header = _header(_inflate(raw, HEADER_BYTES, path) if packed else raw, path, ndim)
-    needed = _needed(header)
+    needed = _bytes_needed(header)
     plain = _inflate(raw, needed + 1, path) if packed else raw
     if len(plain) < needed:
         raise DataError(path, f"file ended early at {len(plain)} of {needed} bytes", REPLACE)
     if len(plain) > needed:
         raise DataError(
-            path, f"more bytes than the {needed} that the header announces → one image a file", "Split or convert it"
+            path,
+            f"more bytes than the {needed} that the header announces → one image per file expected",
+            "Split or convert it",
         )
     _check_extension(plain, int(header["vox_offset"]), path)
     return raw, plain, header
@@ -100,7 +104,9 @@ def _check_extension(plain: bytes, offset: int, path: Path) -> None:
     sizes = [int.from_bytes(plain[FIRST_VOXEL : FIRST_VOXEL + 4], order) for order in ("little", "big")]
     if min(sizes) > offset - FIRST_VOXEL or offset == FIRST_VOXEL:
         raise DataError(
-            path, f"vox_offset {offset} found → a place behind the extension of {min(sizes)} bytes expected", REPLACE
+            path,
+            f"vox_offset {offset} found → an offset after the header extension of {min(sizes)} bytes expected",
+            REPLACE,
         )
 
 
@@ -120,10 +126,10 @@ def _inflate(raw: bytes, most: int, path: Path) -> bytes:
         raise DataError(path, f"gzip checksum (CRC) or stream is wrong ({fault})", REPLACE) from fault
 
 
-def _needed(header: _Header) -> int:
+def _bytes_needed(header: _Header) -> int:
     """Bytes up to the last voxel."""
     shape = header["dim"][1 : 1 + int(header["dim"][0])]
-    return int(header["vox_offset"]) + int(np.prod(shape, dtype=np.int64)) * header.get_data_dtype().itemsize
+    return int(header["vox_offset"]) + int(np.prod(shape, dtype=np.int64)) * int(header.get_data_dtype().itemsize)
 
 
 def _header(plain: bytes, path: Path, ndim: int) -> _Header:
@@ -138,7 +144,9 @@ def _header(plain: bytes, path: Path, ndim: int) -> _Header:
     if sizeof != HEADER_BYTES or magic not in (b"n+1", b"ni1"):
         raise DataError(path, "no NIfTI-1 header found → a NIfTI image expected", REPLACE)
     if magic == b"ni1":
-        raise DataError(path, "one file of a pair (.hdr, .img) found → a single .nii or .nii.gz", "Convert the pair")
+        raise DataError(
+            path, "one file of a pair (.hdr, .img) found → a single .nii or .nii.gz expected", "Convert the pair"
+        )
     shape = tuple(int(n) for n in header["dim"][1 : 1 + max(0, min(7, int(header["dim"][0])))])
     kept, rest = shape[:ndim], shape[ndim:]
     if len(kept) != ndim or any(n != 1 for n in rest):
@@ -152,12 +160,14 @@ def _header(plain: bytes, path: Path, ndim: int) -> _Header:
     offset = float(header["vox_offset"])
     if not FIRST_VOXEL <= offset <= FIRST_VOXEL + LARGEST_EXTENSION or offset % 1:
         raise DataError(
-            path, f"vox_offset {offset:g} found → the place of the first voxel, {FIRST_VOXEL} or behind it, expected",
+            path, f"vox_offset {offset:g} found → an offset of the first voxel of {FIRST_VOXEL} or more expected",
             REPLACE,
         )  # fmt: skip
     slope = float(header["scl_slope"])
     if np.isinf(slope) or (not np.isnan(slope) and slope != 0 and not np.isfinite(float(header["scl_inter"]))):
-        raise DataError(path, f"scl_slope {slope}, scl_inter {float(header['scl_inter'])} found → finite", REPLACE)
+        raise DataError(
+            path, f"scl_slope {slope}, scl_inter {float(header['scl_inter'])} found → finite expected", REPLACE
+        )
     return header
 
 
@@ -172,7 +182,8 @@ def _voxels(plain: bytes, header: _Header, ndim: int) -> Array:
 def _forms(header: _Header, path: Path) -> list[Array]:
     """sform and qform, as far as they are coded; a qform that cannot be read counts only where there is no sform."""
     forms, faults = [], []
-    for read in (header.get_sform, header.get_qform):
+    readers: tuple[Callable[..., Any], ...] = (header.get_sform, header.get_qform)
+    for read in readers:
         try:
             with np.errstate(all="ignore"):
                 form = read(coded=True)[0]
@@ -195,22 +206,26 @@ def _affine(header: _Header, path: Path) -> Array:
     if not np.isfinite(affine).all():
         raise DataError(path, f"affine {affine.tolist()} found → finite numbers expected", "Write a valid affine")
     if abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise DataError(path, f"singular affine {affine.tolist()} found → three directions", "Write a valid affine")
+        raise DataError(
+            path, f"singular affine {affine.tolist()} found → three independent axes expected", "Write a valid affine"
+        )
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     straight = abs(np.linalg.det(affine[:3, :3])) / spacing.prod()
     if straight < LEAST_STRAIGHT:
         raise DataError(
-            path, f"sheared affine {affine[:3].round(4).tolist()} found → axes at right angles expected",
-            "Resample the image onto a straight grid",
+            path, f"sheared affine {affine[:3].round(4).tolist()} found → orthogonal axes expected",
+            "Resample the image onto an orthogonal grid",
         )  # fmt: skip
     if len(forms) == 2 and np.abs(forms[0] - forms[1]).max() > FORM_TOLERANCE_MM:
         raise DataError(
             path, f"qform {forms[1].round(4).tolist()} found → sform {affine.round(4).tolist()} expected",
-            "Make both forms the same",
+            "Make qform and sform the same",
         )  # fmt: skip
     if (spacing < SPACING_MM[0]).any() or (spacing > SPACING_MM[1]).any():
         raise DataError(
-            path, f"spacing {spacing.round(4).tolist()} mm found → {SPACING_MM} expected", "Correct the header"
+            path,
+            f"spacing {spacing.round(4).tolist()} mm found → {SPACING_MM[0]:g} to {SPACING_MM[1]:g} mm expected",
+            "Correct the header",
         )
     return affine
 

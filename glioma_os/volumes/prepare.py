@@ -31,7 +31,9 @@ class Recipe:
     def __post_init__(self) -> None:
         object.__setattr__(self, "modalities", tuple(Modality(m).value for m in self.modalities))
         if self.spacing_mm is not None and not 0.3 <= self.spacing_mm <= 10:
-            raise ConfigError("prepare.spacing_mm", f"{self.spacing_mm} found → 0.3 to 10 mm or null", "Correct it")
+            raise ConfigError(
+                "prepare.spacing_mm", f"{self.spacing_mm} found → 0.3 to 10 mm or null expected", "Correct the value"
+            )
 
     def key(self) -> dict[str, object]:
         """What decides the result, besides the source bytes."""
@@ -116,10 +118,10 @@ def resample(array: Array, factor: Array) -> Array:
         steps = whole.astype(int)
         array = np.pad(array, [(0, -size % step) for size, step in zip(array.shape, steps, strict=True)])
         blocks = [part for size, step in zip(array.shape, steps, strict=True) for part in (size // step, step)]
-        return array.reshape(blocks).mean((1, 3, 5), dtype=np.float32)
+        return np.asarray(array.reshape(blocks).mean((1, 3, 5), dtype=np.float32))
     shape = tuple(max(1, round(size / f)) for size, f in zip(array.shape, factor, strict=True))
     smooth = ndimage.gaussian_filter(array, [max(0.0, 0.4 * (f - 1)) for f in factor])
-    return ndimage.affine_transform(smooth, factor, (factor - 1) / 2, output_shape=shape, order=1)
+    return np.asarray(ndimage.affine_transform(smooth, factor, (factor - 1) / 2, output_shape=shape, order=1))
 
 
 def _to_int16(array: Array, name: str) -> Array:
@@ -148,7 +150,7 @@ def _statistics(voxels: Array, names: list[str]) -> tuple[Array, Array]:
         inside = channel[channel != 0].astype(np.float64)
         if inside.size < 2 or inside.std() == 0:
             raise DataError(
-                name, f"{inside.size} voxels that differ from 0, all alike, found → an image expected",
+                name, f"{inside.size} voxels that differ from 0, all of the same value, found → an image expected",
                 "Replace the file or leave the case out",
             )  # fmt: skip
         means.append(inside.mean())

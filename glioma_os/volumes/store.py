@@ -1,4 +1,4 @@
-"""Prepared cases on disk: one safetensors file each, named by what it was made from, memory-mapped, written whole."""
+"""Prepared cases on disk: one safetensors file each, named by its inputs, memory-mapped, written atomically."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from glioma_os.records import Array, Case, Modality, Volume
 from glioma_os.volumes import manifest
 from glioma_os.volumes.atomic import atomic_write, sha256_file, sha256_json
 from glioma_os.volumes.prepare import Prepared, Recipe, prepare_case
-from glioma_os.volumes.window import PLAIN, Look, region_masks, z_scores
+from glioma_os.volumes.window import IDENTITY_VIEW, WindowView, region_masks, z_scores
 
 SUFFIX = ".safetensors"
 REMEDY = "Delete {path} and the .json beside it, and run stage=prepare again"
@@ -51,25 +51,25 @@ class StoredVolume:
         return [self.modalities.index(name) for name in modalities]
 
     def window(
-        self, corner: tuple[int, ...], size: tuple[int, ...], modalities: tuple[str, ...], look: Look = PLAIN,
-        out: Array | None = None,
+        self, corner: tuple[int, ...], size: tuple[int, ...], modalities: tuple[str, ...],
+        view: WindowView = IDENTITY_VIEW, out: Array | None = None,
     ) -> Array:  # fmt: skip
         """z-scores (C, *size) float32 of the window at `corner`; what lies outside the brain box is background, 0.
 
-        With a `look`: mirrored along its axes, and gain · z + offset, background (offset) included. `out`: where to.
+        With a `view`: mirrored along its axes, and gain · z + offset, background (offset) included. `out`: where to.
         """
         out = np.empty((len(modalities), *size), np.float32) if out is None else out
-        z_scores(self.voxels, self.channels(modalities), self.mean, self.inverse_sd, corner, look, out)
+        z_scores(self.voxels, self.channels(modalities), self.mean, self.inverse_sd, corner, view, out)
         return out
 
     def regions(
-        self, corner: tuple[int, ...], size: tuple[int, ...], look: Look = PLAIN, out: Array | None = None
+        self, corner: tuple[int, ...], size: tuple[int, ...], view: WindowView = IDENTITY_VIEW, out: Array | None = None
     ) -> Array:
-        """(3, *size) uint8 of TC, WT, ET in the window, mirrored as `look` says; background outside the box."""
+        """(3, *size) uint8 of TC, WT, ET in the window, mirrored as `view` says; background outside the box."""
         if self.region_bits is None:
-            raise IntegrityError(f"case {self.case_id}", "no label stored → a labelled case expected", "Add its mask")
+            raise IntegrityError(f"case {self.case_id}", "no mask stored → a case with a mask expected", "Add its mask")
         out = np.empty((3, *size), np.uint8) if out is None else out
-        region_masks(self.region_bits, corner, look, out)
+        region_masks(self.region_bits, corner, view, out)
         return out
 
     def volume(self, modalities: tuple[str, ...]) -> Volume:
@@ -140,16 +140,16 @@ class VolumeStore:
         }  # fmt: skip
         path = self.path(key)
         atomic_write(path, save(tensors, metadata={"case": json.dumps(header)}))
-        told = {manifest.FILES: manifest.entries(path.parent, [path.name])}
-        atomic_write(self._manifest(key), manifest.sealed(told))
+        content = {manifest.FILES: manifest.entries(path.parent, [path.name])}
+        atomic_write(self._manifest(key), manifest.seal(content))
 
     def open(self, key: str, whole: bool = False) -> StoredVolume:
         """Maps the entry of this key; one that is missing, or changed since it was written, is an IntegrityError.
 
         Size and time are compared; every byte where they differ, or if `whole`."""
         path = self.path(key)
-        told = manifest.read(self._manifest(key)) or {}
-        manifest.check(path.parent, told.get(manifest.FILES), whole, remedy=REMEDY.format(path=path))
+        content = manifest.read(self._manifest(key)) or {}
+        manifest.check(path.parent, content.get(manifest.FILES), whole, remedy=REMEDY.format(path=path))
         try:
             size = path.stat().st_size
             with path.open("rb") as file:
@@ -168,7 +168,9 @@ class VolumeStore:
                 if name != "__metadata__"
             }
         except (OSError, ValueError, KeyError) as fault:
-            raise IntegrityError(path, f"not a whole entry of the store ({fault})", REMEDY.format(path=path)) from fault
+            raise IntegrityError(
+                path, f"damaged or incomplete entry of the store ({fault})", REMEDY.format(path=path)
+            ) from fault
         return StoredVolume(
             key=key, case_id=case["case_id"], modalities=tuple(case["modalities"]), voxels=arrays["voxels"],
             region_bits=arrays.get("region_bits"), mean=np.array(case["mean"]),

@@ -44,7 +44,7 @@ def test_two_copies_of_a_sequence(tmp_path, write_case, four_images, affine):
     write_case("BraTS20_Training_001", four_images())
     write_case_again = tmp_path / "BraTS20_Training_001" / "BraTS20_Training_001_t1.nii"
     write_case_again.write_bytes(b"x")
-    with pytest.raises(DataError, match="t1 twice"):
+    with pytest.raises(DataError, match="t1 found twice"):
         BratsCohort(tmp_path).cases()
 
 

@@ -133,7 +133,7 @@ def test_ucsf_names_the_mutation(tmp_path, text, mutant):
 
 
 def test_ucsf_with_three_and_four_digits_is_one_patient(tmp_path):
-    with pytest.raises(DataError, match="UCSF-PDGM-0004 of .*row 2 again"):
+    with pytest.raises(DataError, match="UCSF-PDGM-0004 of .*row 2 found again"):
         UcsfCohort(written(tmp_path, UCSF.replace("UCSF-PDGM-005", "UCSF-PDGM-0004"))).cases()
 
 

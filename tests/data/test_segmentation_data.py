@@ -38,7 +38,7 @@ def test_batches_are_what_the_module_expects(brats):
 
 def test_train_and_test_patients_never_meet(cohorts, store):
     patients = [case.patient_id for case in cohorts["brats2020"].cases()]
-    with pytest.raises(DataError, match="both trained and tested"):
+    with pytest.raises(DataError, match="both training and test set"):
         BratsDataModule(cohorts["brats2020"], store, train_patients=patients, test_patients=patients[:1])
 
 

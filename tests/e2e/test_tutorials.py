@@ -45,7 +45,7 @@ def test_the_tutorial_of_a_clinician(tmp_path):
     first, second = (re.search(r"^runs/study/\S+report.html$", text, re.MULTILINE) for text in (study, with_features))
     assert first and (tmp_path / first[0]).exists() and second
     page = (tmp_path / second[0]).read_text()
-    assert "no gain" in page and "the images add" not in page
+    assert "no gain" in page and "the images improve on" not in page
 
 
 def test_the_tutorial_of_a_reviewer(tmp_path):

@@ -13,7 +13,7 @@ from glioma_os.fusion.heads.cox import Cox
 from glioma_os.fusion.heads.logistic import Logistic
 from glioma_os.fusion.rows import CLINICAL_COLUMNS, Rows
 from glioma_os.fusion.scores import score
-from glioma_os.fusion.updating import recalibrated
+from glioma_os.fusion.updating import recalibrate
 from glioma_os.survival.bootstrap import METRICS, Sample
 from glioma_os.survival.concordance import concordance
 from glioma_os.survival.endpoints import Endpoint
@@ -102,7 +102,7 @@ def test_recalibration_is_measured_on_patients_that_took_no_part():
     result = external_validation(
         train, test, ("age",), None, [Logistic(), Cox()], Endpoint("year", cuts_days=(CUT,)), horizons_days=(200, 400)
     )
-    found = recalibrated(result.named("cox", "age"), result.truth, np.array([200.0, 400.0]))
+    found = recalibrate(result.named("cox", "age"), result.truth, np.array([200.0, 400.0]))
     assert found.brier_after < found.brier_before - 0.02 and found.ibs_after < found.ibs_before
 
 

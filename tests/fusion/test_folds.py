@@ -49,7 +49,7 @@ def test_strict_names_how_many_test_patients_the_encoder_knew():
     with pytest.raises(IntegrityError, match="3 of 4 test patients"):
         seen_by_encoder(knowing, tested, "fold", "strict")
     assert len(seen_by_encoder(knowing, tested, "fold", "report")) == 3
-    with pytest.raises(IntegrityError, match="do not say"):
+    with pytest.raises(IntegrityError, match="encoder are unknown"):
         seen_by_encoder(table(rows, values, encoder_patients=None), tested, "fold", "strict")
     with pytest.raises(ConfigError):
         seen_by_encoder(knowing, tested, "fold", "lax")

@@ -183,7 +183,7 @@ def test_a_fit_that_is_not_finite_is_an_error():
         def settings(self):
             return [{}]
 
-        def _fit_one(self, task):
+        def fit_one(self, task):
             return BrokenModel()
 
     with pytest.raises(TrainingError, match="1 of 1"):

@@ -12,7 +12,7 @@ from sklearn.feature_selection import f_classif
 from glioma_os.cohorts.splits import make_folds
 from glioma_os.errors import ConfigError
 from glioma_os.fusion.heads.logistic import Logistic
-from glioma_os.fusion.null import noise_like, null_scores, permuted, shuffled
+from glioma_os.fusion.null import noise_like, null_scores, permute_outcomes, shuffle_features
 from glioma_os.fusion.preprocessing import Preparation
 from glioma_os.fusion.rows import Rows
 from glioma_os.fusion.validation import nested_validation
@@ -51,8 +51,8 @@ def test_an_honest_pipeline_stays_at_chance_and_selection_outside_the_folds_is_c
     for name, select in (("honest", lambda r, f: f), ("leaky", best_twenty)):
 
         def validate(number, select=select):
-            shuffled = permuted(rows, number)
-            return run(shuffled, select(shuffled, features), folds)
+            permuted = permute_outcomes(rows, number)
+            return run(permuted, select(permuted, features), folds)
 
         found = null_scores(validate, range(5), "labels", run(rows, select(rows, features), folds))
         scores[name] = {s.block: s for s in found if s.head == "logistic"}
@@ -64,7 +64,7 @@ def test_a_real_signal_beats_every_null_run_and_noise_features_know_nothing():
     rows, values = cohort(100, seed=2)
     features, folds = table(rows, values), folds_of(rows)
     real = run(rows, features, folds)
-    labels = null_scores(lambda k: run(permuted(rows, k), features, folds), range(9), "labels", real)
+    labels = null_scores(lambda k: run(permute_outcomes(rows, k), features, folds), range(9), "labels", real)
     assert next(s for s in labels if s.block == "fused").p == 0.1
     noise = null_scores(lambda k: run(rows, noise_like(features, k), folds), range(4), "noise", real)
     assert {s.block for s in noise} == {"latent"} and not any(s.leaks for s in noise)
@@ -76,7 +76,7 @@ def test_permuted_labels_keep_time_and_event_of_a_patient_together():
     rows, _ = cohort(60, seed=2)
     assert 0 < rows.event.sum() < 60 and len(set(rows.time)) > 30
     for seed in range(3):
-        other = permuted(rows, seed)
+        other = permute_outcomes(rows, seed)
         assert sorted(zip(other.time, other.event, strict=True)) == sorted(zip(rows.time, rows.event, strict=True))
         assert not np.array_equal(other.time, rows.time) and np.array_equal(other.clinical, rows.clinical, True)
 
@@ -84,11 +84,11 @@ def test_permuted_labels_keep_time_and_event_of_a_patient_together():
 def test_shuffled_features_lose_what_they_know_and_keep_what_they_are():
     rows, values = cohort(60, seed=2)
     features = table(rows, values)
-    other = shuffled(features, rows.case_ids[:50], 3)
+    other = shuffle_features(features, rows.case_ids[:50], 3)
     assert not np.array_equal(other.values[:50], values[:50]) and np.array_equal(other.values[50:], values[50:])
     assert np.array_equal(np.sort(other.values, axis=0), np.sort(values, axis=0))
     reordered = replace(features, case_ids=features.case_ids[::-1], values=values[::-1])  # another fold's table
-    assert np.array_equal(shuffled(reordered, rows.case_ids[:50], 3).values, other.values[::-1])
+    assert np.array_equal(shuffle_features(reordered, rows.case_ids[:50], 3).values, other.values[::-1])
 
 
 def test_a_copied_outcome_is_seen_beside_shuffled_features():
@@ -96,7 +96,7 @@ def test_a_copied_outcome_is_seen_beside_shuffled_features():
     features, folds = table(rows, rows.time[:, None].astype(np.float32)), folds_of(rows)
 
     def validate(number):
-        return run(rows, shuffled(features, rows.case_ids, number), folds)
+        return run(rows, shuffle_features(features, rows.case_ids, number), folds)
 
     found = null_scores(validate, range(5), "features", run(rows, features, folds))
     scores = {score.block: score for score in found if score.head == "logistic"}
@@ -118,6 +118,6 @@ def test_on_the_real_tcga_table_permuted_labels_stay_within_the_null_band():
                             {"encoder_patients": []})  # fmt: skip
     assert features.values.shape[0] == 76 and features.values.shape[1] > 700
     folds = make_folds(ids, (rows.time > np.median(rows.time)).astype(int).tolist(), 5, 1, 7)
-    found = null_scores(lambda k: run(permuted(rows, k), features, folds), range(6), "labels", None)
+    found = null_scores(lambda k: run(permute_outcomes(rows, k), features, folds), range(6), "labels", None)
     for score in found:
         assert not score.leaks and abs(score.mean - 0.5) < 0.13  # null band at n = 76: ±.13

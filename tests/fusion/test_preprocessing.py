@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import norm, rankdata
 
 from glioma_os.errors import ConfigError, DataError
-from glioma_os.fusion.preprocessing import FoldPreprocessor, NormalScores, Preparation
+from glioma_os.fusion.preprocessing import FoldPreprocessor, Preparation, RankGaussian
 
 RNG = np.random.default_rng(0)
 CLINICAL = np.column_stack(
@@ -88,13 +88,13 @@ def test_a_missing_feature_takes_the_training_median():
 
 def test_normal_scores_are_blind_to_the_size_of_a_tail():
     values = np.column_stack([np.exp(3 * FEATURES[:, 0]), np.full(40, 2.0), FEATURES[:, 1]])
-    scores = NormalScores.of(values).apply(values)
+    scores = RankGaussian.of(values).apply(values)
     expected = rankdata(values[:, 0])
     assert np.allclose(scores[:, 0], norm.ppf(expected / 41)) and not scores[:, 1].any()
     tail = values.copy()
     tail[values[:, 0].argmax(), 0] *= 1e6
-    assert np.array_equal(NormalScores.of(tail).apply(tail), scores)
-    far = NormalScores.of(values).apply(np.array([[1e9, 2.0, -1e9]]))[0]
+    assert np.array_equal(RankGaussian.of(tail).apply(tail), scores)
+    far = RankGaussian.of(values).apply(np.array([[1e9, 2.0, -1e9]]))[0]
     assert np.isfinite(far).all() and far[0] >= scores[:, 0].max() and far[2] <= scores[:, 2].min()
 
 

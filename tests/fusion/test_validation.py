@@ -44,7 +44,7 @@ class Noise(OneByOne):
     def settings(self):
         return [{}]
 
-    def _fit_one(self, task):
+    def fit_one(self, task):
         return NoiseModel()
 
 
@@ -288,7 +288,7 @@ def test_unusable_requests_are_named(easy):
         validate(*easy, heads=(Logistic(),), endpoint=OS)
     with pytest.raises(ConfigError):
         validate(*easy, inner_folds=1)
-    with pytest.raises(ConfigError, match="head mlp: no setting"):
+    with pytest.raises(ConfigError, match="head mlp: no hyperparameter setting"):
         validate(*easy, heads=(MLP(weight_decay=()),))
     with pytest.raises(DataError, match="one class"):
         validate(*easy, endpoint=Endpoint("never", cuts_days=(30000,)))

@@ -8,7 +8,7 @@ from glioma_os.reporting.checklists import (
     TRIPOD_AI,
     UNKNOWN,
     checklist_text,
-    filled,
+    fill_checklist,
     known_facts,
     model_card,
 )
@@ -27,7 +27,7 @@ OF_IMAGES = ("mask", "brain", "voxel", "encoder", "latent", "segmenter", "sequen
 
 def answers(summary, shown=(), channels="t1c, flair"):
     facts = known_facts(summary, "AUC .8", channels, "0.1", shown)
-    return {number: answer for number, _, answer in filled(TRIPOD_AI, facts)}
+    return {number: answer for number, _, answer in fill_checklist(TRIPOD_AI, facts)}
 
 
 def everything(summary, channels="t1c, flair"):
@@ -40,7 +40,7 @@ def test_every_fact_a_checklist_asks_for_is_known_and_the_rest_is_marked():
     for items in (TRIPOD_AI, CLAIM):
         assert {item.answer for item in items} - {""} <= set(facts)
         assert len({item.number for item in items}) == len(items)
-    found = [answer for _, _, answer in filled(TRIPOD_AI, facts)]
+    found = [answer for _, _, answer in fill_checklist(TRIPOD_AI, facts)]
     assert 0 < found.count(OPEN) < len(found) and "AUC .8" in found
     text = checklist_text("Demo", facts)
     assert f"{found.count(OPEN)} of {len(found)} items open" in text and "3 no features" in text
@@ -63,7 +63,7 @@ def test_of_latents_it_is_said_what_was_done_to_the_images():
     found = answers(LATENTS)
     assert "z-scored" in found["7"] and "reference masks are not used" in found["9b"]
     assert "t1c, flair" in found["5a"] and "leak policy strict" in found["12a"]
-    assert found["12g"].endswith("trained on: 3 of those evaluated")
+    assert found["12g"].endswith("training data: 3 of those evaluated")
     assert answers({**LATENTS, "encoder_patients": "unknown"})["12g"].endswith(UNKNOWN)
     assert "none of those" in answers({**LATENTS, "encoder_patients": "none"})["12g"]
 
@@ -84,7 +84,9 @@ def test_a_stored_pipeline_sites_and_clinical_columns_are_named():
     })  # fmt: skip
     assert "pipelines/cox" in found["22"] and "pipelines/cox" in found["27a"]
     assert found["12d"].startswith("3 sites") and "3 sites" in found["23b"]
-    assert found["9a"] == "Clinical: age, sex (not used: kps (constant)). Features: a given feature table"
+    assert (
+        found["9a"] == "Clinical: age, sex (not used: kps (constant)). Features: a feature table supplied by the user"
+    )
     assert found["26"].startswith("One cohort; intervals are not corrected")
     assert found["26"].endswith("they cover the fitted models held fixed")
     assert "no clusters" in answers({**TABLE, "sites": 1})["23b"]
@@ -107,4 +109,4 @@ def test_measures_are_those_of_the_endpoint_and_of_what_the_report_shows():
     assert "net benefit" not in answers(with_days)["12e"]
     quantiles = {"kind": "classes", "quantiles": [0.5], "name": "median"}
     found = answers({**TABLE, "endpoint": quantiles, "median_cuts_days": [374.0]})
-    assert "quantiles [0.5], in the median [374.0] days" in found["8a"]
+    assert "quantiles [0.5], median over folds [374.0] days" in found["8a"]

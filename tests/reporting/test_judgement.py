@@ -45,8 +45,8 @@ def test_a_reviewer_finds_tests_calibration_and_sample_size(frame):
     lines = dict(judgement(frame, best, AGE, 5))
     ours, age = (rows_of(frame, *key) for key in (("auto", "fused"), AGE))
     by_hand = stratified_delong(ours["class"] == 0, ours["risk"], age["risk"], ours["repeat"], ours["fold"])
-    assert f"{by_hand.difference:+.3f}" in lines["DeLong test against age"] and by_hand.p < 0.05
-    assert "10 folds" in lines["Difference to age by fold"]
+    assert f"{by_hand.difference:+.3f}" in lines["DeLong test vs age alone"] and by_hand.p < 0.05
+    assert "10 folds" in lines["Difference from age alone, by fold"]
     assert re.search(r"O:E \d.*slope \d.*intercept [+-]", lines["Calibration"])
     assert re.search(r"χ² \d", lines["Survival curves"])
 
@@ -61,7 +61,7 @@ def test_the_sample_size_is_held_against_the_training_patients_not_all(frame):
     assert "for 12 parameters" in text and f"largest {needed.largest} patients" in text
     assert all(f": {value}" in text for value in needed) and "training fold has 64 patients" in text
     weak = dict(judgement(frame, replace(best, value=0.45), AGE, 12))["Sample size"]
-    assert "no answer" in weak
+    assert "are undefined" in weak
 
 
 def test_age_alone_is_not_compared_with_itself(frame):
@@ -101,7 +101,7 @@ def test_separated_outcomes_are_reported_not_raised(frame):
     separated = frame.assign(p_class_0=sure, p_class_1=1 - sure)
     best = Score("auto", "fused", "auc", 1.0, 1.0, 1.0, 80, 0.2, 0.1, 0.3, 0)
     lines = dict(judgement(separated, best, AGE, 3))
-    assert SEPARATED in lines["Calibration"] and "no answer" in lines["Sample size"]
+    assert SEPARATED in lines["Calibration"] and "are undefined" in lines["Sample size"]
 
 
 def test_subgroups_too_small_are_said_so():

@@ -12,7 +12,7 @@ from glioma_os.fusion.scores import Score
 from glioma_os.reporting import figures
 from glioma_os.reporting.predictions import by_exposure, survival_figures
 from glioma_os.reporting.published import MARASI_2025
-from glioma_os.reporting.report import SettingPage, render
+from glioma_os.reporting.report import ArmPage, render
 from glioma_os.reporting.tables import InputNames, comparison_rows, facts, headline, lead_score, score_rows, warnings
 
 AGE = ["logistic", "age"]
@@ -65,7 +65,7 @@ def test_the_lead_score_row_is_found_and_said_with_its_difference():
     assert (best.head, best.value) == ("mlp", 0.7)
     text = headline(best, AGE, SUMMARY)
     assert "AUC 0.70 [0.60, 0.80], n = 90: MLP on images + age" in text and "+0.100 [+0.020, +0.200]" in text
-    assert "the images add to age" in text
+    assert "the images improve on age" in text
     weak = next(s for s in SCORES if s.head == "xgboost")
     assert "no gain from the images was shown" in headline(weak, AGE, SUMMARY)
     assert "worse with the images" in headline(replace(weak, reference_high=-0.01), AGE, SUMMARY)
@@ -79,9 +79,9 @@ def test_the_headline_compares_with_the_same_clinical_variables():
         reference_high=0.006,
     )  # fmt: skip
     text = headline(best, AGE, summary)
-    assert "Difference to the same model on age, extent of resection alone +0.001 [-0.005, +0.006]: no gain" in text
-    assert "on features + age, extent of resection." in text and "images" not in text and "add to" not in text
-    assert "Difference to age alone +0.100 [+0.020, +0.200]." in text
+    assert "Difference from the same model on age, extent of resection alone +0.001 [-0.005, +0.006]: no gain" in text
+    assert "on features + age, extent of resection." in text and "images" not in text and "improve on" not in text
+    assert "Difference from age alone +0.100 [+0.020, +0.200]." in text
 
 
 def test_the_papers_head_is_compared_not_the_best_one():
@@ -111,11 +111,11 @@ def test_facts_and_warnings_say_what_a_reviewer_asks():
     text = " ".join(f"{term}: {value}" for term, value in facts(SUMMARY, lead_score(SCORES), "seen: C 0.6"))
     for words in (
         "not evaluable in 2 patients",
-        "within an outer fold",
-        "not used in 1 of 2 fits",
+        "same outer fold",
+        "zero in 1 of 2 fits",
         "2 × 5 outer folds",
         "paper_like",
-        "was trained on: 3",
+        "encoder's training data: 3",
         "7 of 40",
         "9 hyperparameter settings",
     ):
@@ -195,13 +195,15 @@ def test_overlays_are_pictures():
 def test_exposure_is_told_apart(frame):
     best = lead_score(SCORES)
     text = by_exposure(frame, best, [f"p{k:02d}" for k in range(30)], 0)
-    assert text.count("n = 30") == 2 and "seen: AUC" in text and "not seen: AUC" in text
+    assert (
+        text.count("n = 30") == 2 and "; not in pre-training: AUC" in text and text.startswith("in pre-training: AUC")
+    )
     assert text.count("Accuracy") == text.count("C-index") == 2
     assert "too few" in by_exposure(frame, best, ["p00"], 0) and by_exposure(frame, best, [], 0) is None
 
 
 def test_the_page_escapes_and_carries_the_notice():
-    page = SettingPage(
+    page = ArmPage(
         name="<script>",
         subtitle="s",
         headline="h",

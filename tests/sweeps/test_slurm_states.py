@@ -84,7 +84,7 @@ def test_a_job_that_ends_before_its_first_line_fails_alone(cluster, tmp_path, en
     good, lost, last = cluster(["run", ending, "run"])
     assert good.done and last.done
     assert (lost.status, lost.code) == ("failed", 1) and ending in lost.said
-    assert "without an exit code" in lost.said and "nothing to its log" in lost.said
+    assert "without an exit code" in lost.said and "its log is empty" in lost.said
     assert not (tmp_path / "cancelled").exists(), "no job is cancelled that ended by itself"
     assert json.loads((tmp_path / "job1/job.json").read_text())["status"] == "failed"
 
@@ -92,7 +92,7 @@ def test_a_job_that_ends_before_its_first_line_fails_alone(cluster, tmp_path, en
 def test_without_any_memory_of_the_job_it_still_ends(cluster, tmp_path):
     (tmp_path / "bin/scontrol").write_text("#!/bin/sh\nexit 1\n")
     (lost,) = cluster(["FORGOTTEN"])
-    assert "gone from the queue" in lost.said
+    assert "no longer in the queue" in lost.said
 
 
 def test_a_waiting_job_is_waited_for(cluster, tmp_path):

@@ -58,8 +58,8 @@ def test_doubled_constant_empty_and_misplaced_files(tmp_path, write_case, four_i
     arrays["seg"][0, 0, 0] = 2
     write_case(NAME, arrays)
     problems = {f.where: (f.level, f.problem) for f in findings(tmp_path)}
-    assert "same picture" in problems[f"{NAME}_t2.nii.gz"][1]
-    assert "alike" in problems[f"{NAME}_flair.nii.gz"][1]
+    assert "same image content" in problems[f"{NAME}_t2.nii.gz"][1]
+    assert "of the same value" in problems[f"{NAME}_flair.nii.gz"][1]
     assert problems[f"{NAME}_seg.nii.gz"][0] == "error" and "outside the brain" in problems[f"{NAME}_seg.nii.gz"][1]
 
 

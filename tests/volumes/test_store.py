@@ -14,7 +14,7 @@ from glioma_os.volumes.native import to_native
 from glioma_os.volumes.nifti import read_nifti, write_nifti
 from glioma_os.volumes.prepare import Recipe, brain_box, prepare_case, resample
 from glioma_os.volumes.store import VolumeStore
-from glioma_os.volumes.window import Look
+from glioma_os.volumes.window import WindowView
 
 NAME = "BraTS20_Training_001"
 FOUR = tuple(m.value for m in Modality)
@@ -54,11 +54,11 @@ def test_a_look_is_what_monai_makes_of_the_window(case, store, flips, monkeypatc
     stored = store.open(store.prepare(case, RECIPE))
     axes = [axis for axis in range(3) if flips[axis]]
     theirs = Compose([Flip(axes), ScaleIntensity(None, None, factor=-0.07), ShiftIntensity(0.04, safe=False)])
-    corner, size, look = (-1, 2, 0), (9, 9, 5), Look(flips, 1 - 0.07, 0.04)
+    corner, size, view = (-1, 2, 0), (9, 9, 5), WindowView(flips, 1 - 0.07, 0.04)
     expected = np.asarray(theirs(stored.window(corner, size, FOUR)))
-    assert np.allclose(stored.window(corner, size, FOUR, look), expected, atol=1e-6)
+    assert np.allclose(stored.window(corner, size, FOUR, view), expected, atol=1e-6)
     masks = np.asarray(Flip(axes)(stored.regions(corner, size)))
-    assert np.array_equal(stored.regions(corner, size, look), masks) and masks.any()
+    assert np.array_equal(stored.regions(corner, size, view), masks) and masks.any()
 
 
 def test_channels_come_in_the_order_asked_for(case, store):
@@ -183,7 +183,7 @@ def test_sources_of_any_range_keep_their_z_scores_and_background(tmp_path, affin
     source = read_nifti(case.images[Modality.T1C]).data
     theirs = np.asarray(NormalizeIntensity(nonzero=True)(source.astype(np.float64)))[2:-2, 2:-2, 2:-2]
     assert stored.voxels.min() >= 0
-    shown = stored.window((-1, 0, 0), (9, 10, 6), ("t1c",), Look((True, False, True), 1.0, 0.5))[0, ::-1, :, ::-1]
+    shown = stored.window((-1, 0, 0), (9, 10, 6), ("t1c",), WindowView((True, False, True), 1.0, 0.5))[0, ::-1, :, ::-1]
     assert np.allclose(shown[1:], theirs + 0.5, atol=1e-3) and np.all(shown[0] == 0.5)
     assert np.array_equal(shown[1:] == 0.5, source[2:-2, 2:-2, 2:-2] == 0)
 
@@ -193,7 +193,7 @@ def test_missing_and_constant_images_are_named(case, store, affine):
     with pytest.raises(DataError, match="no t1c image"):
         store.prepare(lacking, RECIPE)
     write_nifti(case.images[Modality.T1], np.zeros((12, 14, 10), np.int16), affine)
-    with pytest.raises(DataError, match="_t1.nii.gz.*alike"):
+    with pytest.raises(DataError, match="_t1.nii.gz.*of the same value"):
         store.prepare(case, RECIPE)
     assert not list(store.root.rglob("*.safetensors"))
     with pytest.raises(ConfigError, match="spacing"):

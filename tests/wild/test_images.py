@@ -110,11 +110,11 @@ def test_a_head_in_thresholded_air_is_told_by_its_litres(tmp_path):
         prepared(written(tmp_path, images))
 
 
-@pytest.mark.parametrize("fault", ["same file", "same picture", "outside", "moved", "missing", "constant"])
+@pytest.mark.parametrize("fault", ["same file", "same content", "outside", "moved", "missing", "constant"])
 def test_what_verify_calls_an_error_is_not_prepared(tmp_path, tissue, brain, fault):
     images, seg = dict(tissue), np.zeros(brain.shape, np.uint8)
     seg[14:20, 18:24, 10:14] = 4
-    if fault == "same picture":
+    if fault == "same content":
         images["t2"] = images["t1"] * 3 + (images["t1"] != 0)
     if fault == "constant":
         images["t2"] = brain.astype(np.float32)

@@ -114,7 +114,7 @@ def study_of(root, *words):
 def test_one_scan_under_two_patients_is_an_error_of_verify(copied):
     found = [finding for finding in verify.findings(study_of(copied).cohort) if "of case" in finding.problem]
     assert [(f.case_id, f.level) for f in found] == [("BraTS20_Training_001", "error")]
-    assert "of case BraTS20_Training_003" in found[0].problem and "one patient id" in found[0].remedy
+    assert "of case BraTS20_Training_003" in found[0].problem and "same patient id" in found[0].remedy
 
 
 def test_one_scan_under_two_patients_is_not_prepared(copied):

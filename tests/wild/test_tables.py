@@ -68,7 +68,7 @@ def test_dialects_read_alike(tmp_path, content):
         (b"<!DOCTYPE html><html>", "web page"),
         (b"a,b\n1,\0\n", "binary"),
         (b"\xff\xfe\x00P\xff", "no text"),
-        (b"PK\x03\x04 no zip", "workbook that cannot be read"),
+        (b"PK\x03\x04 no zip", "an unreadable workbook"),
         (b"age,Age\n1,2\n", "columns 'age' and 'Age' found.*Rename"),
         (b"x,age,AGE,age\n0,1,2,3\n", "'age' and 'AGE' and 'age'"),
         (b"a,b\n1,2\n3\n", "row 3: 1 cells found → 2"),

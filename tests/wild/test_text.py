@@ -10,7 +10,7 @@ from rich.console import Console
 from glioma_os.errors import CONTROL, DataError, printable
 from glioma_os.records import Case
 from glioma_os.reporting import figures
-from glioma_os.reporting.report import ScoreRow, SettingPage, render
+from glioma_os.reporting.report import ArmPage, ScoreRow, render
 from glioma_os.reporting.result_files import FORMULA, csv_bytes, plain_cell, read_rows, safe_cell
 from glioma_os.sweeps.collect import JobLine
 from glioma_os.sweeps.report import sweep_page
@@ -70,7 +70,7 @@ def test_the_sweeps_page_shows_text_and_runs_none(tmp_path, text):
 def test_the_report_shows_text_and_runs_none(text):
     label = CONTROL.sub("", text)  # figures hold names of models and no ids
     drawn = figures.forest([(label, 0.6, 0.5, 0.7, True)], label, label, 0.5)
-    shown = SettingPage(
+    shown = ArmPage(
         name=text, subtitle=text, headline=text, flow=[(text, 1)], metrics=("auc",),
         scores=[ScoreRow(text, text, ((text, text), (text, text)), True)], facts=[(text, text)],
         groups=[(text, 1, 0.1, text)], figures=[drawn], forest=drawn, dice=drawn, dice_text=text,

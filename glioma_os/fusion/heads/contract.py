@@ -58,7 +58,9 @@ class Task:
         """Inputs, classes and weights of the determined training rows; fewer than two classes is a DataError."""
         known = self.classes >= 0
         if len(np.unique(self.classes[known])) < 2:
-            raise DataError("training rows", "all of one class", "Use another endpoint, or more patients")
+            raise DataError(
+                "training rows", "one class found → two or more expected", "Use another endpoint, or more patients"
+            )
         weights = np.ones(len(known)) if self.weights is None else self.weights
         return self.inputs[known], self.classes[known], weights[known]
 
@@ -134,7 +136,7 @@ class Head(ABC):
         if unserved:
             raise ConfigError(
                 f"head {self.name}",
-                f"endpoint kind {min(unserved)} → {sorted(self.kinds)} expected",
+                f"endpoint kind {min(unserved)} found → {sorted(self.kinds)} expected",
                 "Use another head",
             )
         with threadpool_limits(1):  # thousands of tiny fits: threads would only wait for each other
@@ -151,7 +153,9 @@ class Head(ABC):
         found = [model.predict(task.test_inputs, task.horizons_days) for model, task in zip(models, tasks, strict=True)]
         broken = sum(not np.isfinite(prediction.risk).all() for prediction in found)
         if broken:
-            raise TrainingError(f"head {self.name}", f"{broken} of {len(tasks)} fits are not finite", "Shrink more")
+            raise TrainingError(
+                f"head {self.name}", f"{broken} of {len(tasks)} fits are not finite", "Raise the penalty"
+            )
         return found
 
 
@@ -159,10 +163,11 @@ class OneByOne(Head):
     """A head that fits its tasks one after the other."""
 
     @abstractmethod
-    def _fit_one(self, task: Task) -> Model: ...
+    def fit_one(self, task: Task) -> Model:
+        """A model of one task."""
 
     def _fit(self, tasks: list[Task]) -> list[Model]:
-        return [self._fit_one(task) for task in tasks]
+        return [self.fit_one(task) for task in tasks]
 
 
 class SurvivalHead(OneByOne):

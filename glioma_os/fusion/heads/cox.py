@@ -45,5 +45,6 @@ class Cox(SurvivalHead):
         """One per penalty."""
         return [{"l2": value} for value in self.l2]
 
-    def _fit_one(self, task: Task) -> CoxModel:
+    def fit_one(self, task: Task) -> CoxModel:
+        """Newton steps on the penalised partial likelihood."""
         return fit_penalised(task, task.setting["l2"])

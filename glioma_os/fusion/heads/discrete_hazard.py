@@ -38,7 +38,8 @@ class DiscreteHazard(SurvivalHead):
         """One per penalty."""
         return [{"l2": value} for value in self.l2]
 
-    def _fit_one(self, task: Task) -> DiscreteHazardModel:
+    def fit_one(self, task: Task) -> DiscreteHazardModel:
+        """A logistic hazard in each interval of follow-up."""
         model = parametric.fit_discrete_hazard(
             task.inputs * task.relief, task.time, task.event, self.intervals, task.setting["l2"]
         )

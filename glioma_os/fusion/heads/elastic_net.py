@@ -22,5 +22,6 @@ class ElasticNet(SurvivalHead):
         """One per penalty."""
         return [{"l2": value * (1 - self.l1_share), "l1": value * self.l1_share} for value in self.penalty]
 
-    def _fit_one(self, task: Task) -> CoxModel:
+    def fit_one(self, task: Task) -> CoxModel:
+        """Cox with both penalties."""
         return fit_penalised(task, task.setting["l2"], task.setting["l1"])

@@ -27,7 +27,8 @@ class ExtraTrees(OneByOne):
         """One per leaf size."""
         return [{"min_leaf": value} for value in self.min_leaf]
 
-    def _fit_one(self, task: Task) -> RandomForestModel:
+    def fit_one(self, task: Task) -> RandomForestModel:
+        """A forest of random splits."""
         forest = ExtraTreesClassifier(
             self.trees, min_samples_leaf=task.setting["min_leaf"], max_features=self.max_features, n_jobs=1,
             random_state=task.seed,

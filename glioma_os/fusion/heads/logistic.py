@@ -47,7 +47,8 @@ class Logistic(OneByOne):
         """One per penalty."""
         return [{"inverse_l2": value} for value in self.inverse_l2]
 
-    def _fit_one(self, task: Task) -> LogisticModel:
+    def fit_one(self, task: Task) -> LogisticModel:
+        """Multinomial logistic regression, L2-penalised."""
         inputs, classes, weights = task.labelled()
         model = LogisticRegression(C=task.setting["inverse_l2"], max_iter=self.max_steps)
         model.fit(inputs * task.relief, classes, weights)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from glioma_os.networks.heads import BatchedMLP
 
 
-def _stacked(parts: list[Array], fill: float = 0.0) -> Array:
+def _stack(parts: list[Array], fill: float = 0.0) -> Array:
     """(M, longest, columns) from (rows, columns) parts of any size."""
     shape = np.max([part.shape for part in parts], axis=0)
     stack = np.full((len(parts), *shape), fill)
@@ -125,9 +125,11 @@ class MLP(Head):
     def __post_init__(self) -> None:
         for name in ("hidden", "steps", "members_per_program", "members_per_block"):
             if getattr(self, name) < 1:
-                raise ConfigError(f"head.mlp.{name}", f"{getattr(self, name)} found → 1 or more expected", "Raise it")
+                raise ConfigError(
+                    f"head.mlp.{name}", f"{getattr(self, name)} found → 1 or more expected", "Raise the value"
+                )
         if not 0 <= self.dropout <= 0.9:
-            raise ConfigError("head.mlp.dropout", f"{self.dropout} found → 0 to 0.9 expected", "Correct it")
+            raise ConfigError("head.mlp.dropout", f"{self.dropout} found → 0 to 0.9 expected", "Correct the value")
 
     def settings(self) -> list[Setting]:
         """One per weight decay."""
@@ -143,7 +145,7 @@ class MLP(Head):
         blocks = _parts(tasks, self.members_per_block)
         return [
             model
-            for network, block in zip(self._trained(blocks), blocks, strict=True)
+            for network, block in zip(self._train(blocks), blocks, strict=True)
             for model in self._models(network, block)
         ]
 
@@ -173,12 +175,12 @@ class MLP(Head):
             targets = [of_class[np.maximum(t.classes, 0)[order]] for t, order in zip(tasks, orders, strict=True)]
             of_rows = [(t.classes >= 0) * (1.0 if t.weights is None else t.weights) for t in tasks]
             weights = [own[order, None] for own, order in zip(of_rows, orders, strict=True)]
-        inputs = _stacked([task.inputs[order] for task, order in zip(tasks, orders, strict=True)])
-        parts = inputs, _stacked(targets), _stacked(weights)[..., 0]
+        inputs = _stack([task.inputs[order] for task, order in zip(tasks, orders, strict=True)])
+        parts = inputs, _stack(targets), _stack(weights)[..., 0]
         features, target, weight = (torch.from_numpy(part).to(_precision(tasks)) for part in parts)
         return FusionBatch(features.mT.contiguous().mT, target, weight)  # features: rows last in memory
 
-    def _trained(self, blocks: list[list[Task]]) -> list[BatchedMLP]:
+    def _train(self, blocks: list[list[Task]]) -> list[BatchedMLP]:
         from lightning.pytorch import Trainer
         from lightning.pytorch.plugins.environments import LightningEnvironment
 

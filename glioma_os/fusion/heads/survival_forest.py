@@ -64,7 +64,8 @@ class SurvivalForest(SurvivalHead):
         """One per leaf size."""
         return [{"min_leaf": value} for value in self.min_leaf]
 
-    def _fit_one(self, task: Task) -> SurvivalForestModel:
+    def fit_one(self, task: Task) -> SurvivalForestModel:
+        """A survival forest."""
         event = np.asarray(task.event, float)
         forest = RandomForestRegressor(
             self.trees, min_samples_leaf=task.setting["min_leaf"], max_features=self.max_features, n_jobs=1,

@@ -37,6 +37,7 @@ class WeibullAFT(SurvivalHead):
         """One per penalty."""
         return [{"l2": value} for value in self.l2]
 
-    def _fit_one(self, task: Task) -> WeibullModel:
+    def fit_one(self, task: Task) -> WeibullModel:
+        """A Weibull accelerated failure time model."""
         model = fit_weibull(task.inputs * task.relief, task.time, task.event, task.setting["l2"])
         return WeibullModel(model._replace(beta=model.beta * task.relief), task.cuts_days, task.n_classes)

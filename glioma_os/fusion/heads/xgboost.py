@@ -14,14 +14,14 @@ from glioma_os.records import Array
 
 @dataclass(frozen=True)
 class XGBoostModel(Model):
-    """`booster`: the model's own bytes (n,) uint8; `present`: the classes it knows, empty for the time to death."""
+    """`booster`: the model's own bytes (n,) uint8; `present`: the fitted classes, empty for the time to death."""
 
     booster: Array
     present: Array
     n_classes: int
 
     @cached_property
-    def _loaded(self) -> Any:
+    def _load(self) -> Any:
         import xgboost  # 0.3 s, and only this head needs it
 
         return xgboost.Booster({"nthread": 1}, model_file=bytearray(self.booster.tobytes()))
@@ -30,7 +30,7 @@ class XGBoostModel(Model):
         """Log-hazard for the time to death, else class probabilities; no curves."""
         import xgboost
 
-        margin = self._loaded.predict(xgboost.DMatrix(inputs), output_margin=True).astype(float)
+        margin = self._load.predict(xgboost.DMatrix(inputs), output_margin=True).astype(float)
         if not self.n_classes:
             return Prediction(margin)
         if len(self.present) == 2:
@@ -58,7 +58,8 @@ class XGBoost(OneByOne):
         """One per tree depth."""
         return [{"depth": value} for value in self.depth]
 
-    def _fit_one(self, task: Task) -> XGBoostModel:
+    def fit_one(self, task: Task) -> XGBoostModel:
+        """Boosted trees for the kind of endpoint."""
         if task.kind == "time":
             signed = np.where(task.event, task.time, -task.time)  # XGBoost's sign for a censored time
             booster = self._booster(task, task.inputs, signed, None, {"objective": "survival:cox"})

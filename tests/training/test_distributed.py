@@ -103,7 +103,7 @@ def training_ranks(home):
     if not list(Path(home).glob("runs/pretrain/*/*/checkpoints/last.ckpt")):
         return None
     ranks = [pid for pid in ranks_of(home) if "-m glioma_os.pipeline.rank" in command_of(pid)]
-    return [pid for pid in ranks if "torch" not in command_of(pid) and "training.gang" not in command_of(pid)]
+    return [pid for pid in ranks if "torch" not in command_of(pid) and "training.distributed" not in command_of(pid)]
 
 
 @pytest.mark.slow
@@ -112,8 +112,8 @@ def test_what_kills_one_ends_all_within_a_minute(tmp_path, victim):
     process = glioma_os(tmp_path, *LONG)
     ranks = wait_for(lambda: training_ranks(tmp_path), 240)
     assert ranks is not None and len(ranks) == 2
-    gang = [pid for pid in ranks_of(tmp_path) if "training.gang" in command_of(pid)]
-    os.kill({"rank": ranks[1], "torchrun": gang[0], "main": process.pid}[victim], signal.SIGKILL)
+    torchrun = [pid for pid in ranks_of(tmp_path) if "training.distributed" in command_of(pid)]
+    os.kill({"rank": ranks[1], "torchrun": torchrun[0], "main": process.pid}[victim], signal.SIGKILL)
     assert wait_for(lambda: not [pid for pid in ranks_of(tmp_path) if command_of(pid)], 60), "orphans"
     _, errors = process.communicate(timeout=10)
     if victim == "main":
@@ -123,7 +123,7 @@ def test_what_kills_one_ends_all_within_a_minute(tmp_path, victim):
 
 
 @pytest.mark.slow
-def test_what_a_rank_raises_is_told_and_a_stopped_gang_goes_on(tmp_path):
+def test_what_a_rank_raises_is_reported_and_a_stopped_group_resumes(tmp_path):
     process = glioma_os(tmp_path, "trainer=ddp_cpu", "pretraining.schedule.lr=1e30", "pretraining.schedule.epochs=20")
     _, errors = process.communicate(timeout=240)
     assert process.returncode == 6 and "TrainingError: step" in errors and "finite" in errors
@@ -141,7 +141,7 @@ def test_what_a_rank_raises_is_told_and_a_stopped_gang_goes_on(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_sweep_of_gangs_gives_what_single_runs_give_and_a_crash_stays_alone(tmp_path):
+def test_a_sweep_of_process_groups_gives_what_single_runs_give_and_a_crash_stays_alone(tmp_path):
     process = glioma_os(
         tmp_path / "many", "-m", "trainer=ddp_cpu", "seed=0,1,2", "pretraining.schedule.lr=1e-3,1e30", "name=many"
     )
@@ -160,7 +160,7 @@ def test_a_sweep_of_gangs_gives_what_single_runs_give_and_a_crash_stays_alone(tm
 
 
 @pytest.mark.slow
-def test_a_gang_is_one_run_on_the_dashboard(tmp_path):
+def test_a_process_group_is_one_run_on_the_dashboard(tmp_path):
     weights_after(tmp_path, "trainer=ddp_cpu", "logger=wandb", "pretraining.holdout=2")
     ((name, run),) = read_runs(tmp_path / "runs").items()
     assert (run["job_type"], run["group"], run["config"]["trainer.devices"]) == ("pretrain", "demo", 2)

@@ -1,4 +1,4 @@
-"""Several processes that train one network together: torchrun starts them, and all end when one fails."""
+"""Distributed training (DDP): torchrun starts a process group, and all ranks end when one fails."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from glioma_os.volumes.atomic import atomic_write
 LOG, FAULT = "ranks.log", "fault.json"
 
 
-def run_gang(module: str, folder: Path, ranks: int, threads: int) -> None:
+def run_process_group(module: str, folder: Path, ranks: int, threads: int) -> None:
     """`python -m module folder` in `ranks` processes; their output goes to `ranks.log`.
 
-    What a rank raised as a GliomaError is raised here; a rank that was killed is a TrainingError. Nobody is left.
+    What a rank raised as a GliomaError is raised here; a rank that was killed is a TrainingError.
+    No process is left running.
     """
     (folder / FAULT).unlink(missing_ok=True)
     command = [
-        sys.executable, "-m", "glioma_os.training.gang", "--standalone", "--max-restarts=0",
+        sys.executable, "-m", "glioma_os.training.distributed", "--standalone", "--max-restarts=0",
         f"--nproc-per-node={ranks}", "-m", module, str(folder),
     ]  # fmt: skip
     process = start(command, folder / LOG, child_environment(OMP_NUM_THREADS=str(threads)))
@@ -45,25 +46,25 @@ def _wait(process: subprocess.Popen[bytes]) -> int:
 
 
 def record_fault(folder: Path, fault: GliomaError) -> None:
-    """Leaves a rank's error for the process that started the gang; the first one counts."""
+    """Stores a rank's error for the process that started the process group; the first one counts."""
     if not (folder / FAULT).exists():
-        told = {"kind": type(fault).__name__, "parts": [fault.where, fault.problem, fault.remedy]}
-        atomic_write(folder / FAULT, json.dumps(told).encode())
+        record = {"kind": type(fault).__name__, "parts": [fault.where, fault.problem, fault.remedy]}
+        atomic_write(folder / FAULT, json.dumps(record).encode())
 
 
 def _fault(folder: Path, code: int) -> GliomaError:
     try:
-        told: dict[str, Any] = json.loads((folder / FAULT).read_text())
+        record: dict[str, Any] = json.loads((folder / FAULT).read_text())
         kinds = {kind.__name__: kind for kind in GliomaError.__subclasses__()}
-        return kinds[told["kind"]](*told["parts"])
+        return kinds[record["kind"]](*record["parts"])
     except (OSError, ValueError, KeyError, TypeError):
         return TrainingError(
-            "trainer.devices", f"a rank ended with code {code}, and the others with it", f"Read {folder / LOG}"
+            "trainer.devices", f"a rank exited with code {code}; the process group was stopped", f"Read {folder / LOG}"
         )
 
 
 def threads_per_rank(ranks: int, accelerator: str) -> int:
-    """Processor threads of each rank: its share of this machine on a processor, one beside a GPU."""
+    """Processor threads of each rank: its share of this machine on a processor, one with a GPU."""
     return max(1, (os.cpu_count() or 1) // ranks) if accelerator == "cpu" else 1
 
 
