@@ -18,7 +18,7 @@ STAGES = {
     "segment": "pre-train and fine-tune the segmenter, score it, write its masks",
     "latents": "one feature vector a case from the segmenter's encoder",
     "survival": "predict survival from clinical variables and features, with intervals",
-    "validate": "fit on train=…, predict test=… once, shared patients left out; train=[a,b,…] holds out each",
+    "validate": "fit on train=…, predict test=… once, shared patients excluded; train=[a,b,…] holds out each",
     "apply": "predict a cohort with a stored pipeline=FOLDER, outcomes not needed",
     "null_runs": "label-permutation and noise-feature control: the same validation where nothing can be predicted",
     "audit": "patients twice in a cohort, and those it shares with other=…",

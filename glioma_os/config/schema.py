@@ -134,11 +134,11 @@ def _place(error: ErrorDetails, values: dict[str, Any]) -> tuple[list[str], Any]
 
 
 def _expected(error: ErrorDetails) -> str:
-    told = error.get("ctx") or {}
-    if error["type"] == "literal_error" and " or " not in str(told["expected"]):
-        return str(told["expected"])
+    context = error.get("ctx") or {}
+    if error["type"] == "literal_error" and " or " not in str(context["expected"]):
+        return str(context["expected"])
     if any(isinstance(part, int) for part in error["loc"]) and error["type"] == "missing":
         return "a longer list"
     entry = "a list, each entry " if any(isinstance(part, int) for part in error["loc"]) else ""
     text = EXPECTED.get(error["type"], error["msg"][:1].lower() + error["msg"][1:])
-    return entry + text.format(**told) if text else ""
+    return entry + text.format(**context) if text else ""

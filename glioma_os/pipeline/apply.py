@@ -49,7 +49,7 @@ class ApplyPipeline(Step):
     ) -> ApplyPipeline:
         """The step, with the features that the pipeline asks for."""
         if folder is None:
-            raise ConfigError("pipeline", "null found → the folder of a stored pipeline expected",
+            raise ConfigError("pipeline", "no folder given → the folder of a stored pipeline expected",
                               "Set pipeline=FOLDER, such as runs/validate/…/pipeline")  # fmt: skip
         check_finished(Path(folder).parent, whole=True)
         pipeline, about = load_pipeline(folder)

@@ -97,7 +97,7 @@ class Arm:
         last = float(np.max([case.outcome.time_days for case in subjects.cases if case.outcome]))
         if beyond := horizons_beyond(self.validation.horizons_days, last):
             days = ", ".join(f"{day:g}" for day in beyond)
-            say(f"validation.horizons_days: beyond the last follow-up ({last:g} days) and left out: {days}")
+            say(f"validation.horizons_days: beyond the last follow-up ({last:g} days), not used: {days}")
         self.features.check(workspace, subjects, self.eligibility, self.validation.leak_policy)
 
     def find_features(self, workspace: Workspace, subjects: Subjects) -> FeaturesFound:

@@ -221,6 +221,10 @@ def import_weights(workspace: Workspace, network: Component, channels: int, weig
     from glioma_os.networks.weights import md5_of, read_state_dict
 
     if weights is None:
-        raise ConfigError("pretraining.weights", "null found → the path of a state dict expected", "Name your model.pt")
+        raise ConfigError(
+            "pretraining.weights",
+            "no file given → the path of a state dict expected",
+            "Set pretraining.weights=FILE, or GLIOMA_OS_BUNDLE",
+        )
     read_state_dict(weights, md5)
     return ImportWeights(seed, network, md5_of(Path(weights)), channels, weights).run(workspace)

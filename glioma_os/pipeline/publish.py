@@ -54,8 +54,8 @@ def publish_survival(workspace: Workspace, run: Run, sources: Mapping[str, str],
         from glioma_os.training.wandb_runs import Artefact, Page
 
         frame = read_predictions(run.path(PREDICTIONS))
-        scores, told = read_scores(run.path(SCORES)), run.read_json("summary.json")
-        age, best = told["age"], lead_score(scores)
+        scores, summary = read_scores(run.path(SCORES)), run.read_json("summary.json")
+        age, best = summary["age"], lead_score(scores)
         head, block = best.head, best.block
         numbers = {}
         for score in (s for s in scores if s.metric in PUBLISHED):
@@ -64,7 +64,7 @@ def publish_survival(workspace: Workspace, run: Run, sources: Mapping[str, str],
                 numbers[f"delta_{score.metric}"] = (score.delta_to_age, score.delta_low, score.delta_high)
             if [score.head, score.block] == age:
                 numbers[f"age_{score.metric}"] = (score.value, score.low, score.high)
-        svgs = survival_figures(frame, scores, best, age, InputNames.of(told))
+        svgs = survival_figures(frame, scores, best, age, InputNames.of(summary))
         made = Artefact(
             artefact_name(run), "predictions", sha256_file(run.path(PREDICTIONS)),
             tuple(f"finetune-{source}" for source in sources.values()),

@@ -20,10 +20,10 @@ STEPS: dict[str, type[FitSegmenter]] = {"pretrain": Pretrain, "finetune": Finetu
 
 def fit_planned(folder: Path) -> None:
     """Fits what a FitSegmenter left in `folder`."""
-    told = json.loads((folder / PLAN).read_text())
-    step = TypeAdapter(STEPS[told["stage"]]).validate_python(told["step"])
-    workspace = TypeAdapter(Workspace).validate_python(told["workspace"])
-    step.fit(workspace, TypeAdapter(Run).validate_python(told["run"]))
+    plan = json.loads((folder / PLAN).read_text())
+    step = TypeAdapter(STEPS[plan["stage"]]).validate_python(plan["step"])
+    workspace = TypeAdapter(Workspace).validate_python(plan["workspace"])
+    step.fit(workspace, TypeAdapter(Run).validate_python(plan["run"]))
 
 
 if __name__ == "__main__":

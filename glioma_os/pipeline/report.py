@@ -83,21 +83,21 @@ def arm_page(workspace: Workspace, arm: Arm, run: Run) -> tuple[ArmPage, list[Co
         (f"{s.display_name}, {names.of_block(s.block)}", s.value, s.low, s.high, s.block == "fused") for s in primary
     ]
     flow = [("cases read", summary["cases_read"])]
-    flow += [(f"left out: {reason}", count) for reason, count in summary["excluded"].items()]
+    flow += [(f"excluded: {reason}", count) for reason, count in summary["excluded"].items()]
     flow += [("patients analysed", summary["patients"]), ("deaths", summary["deaths"])]
     segmentation = _segmentation(workspace, arm)
     drawn, stability = _instability(run)
     figured = survival_figures(frame, scores, best, age, names)
     checked = judgement(frame, best, age, summary["columns"].get(f"{best.head} {best.block}"))
-    told = {term for term, text in checked if not text.startswith("not estima")} | set(figured)
-    answers = _facts_of(arm, run, told)
+    shown_terms = {term for term, text in checked if not text.startswith("not estima")} | set(figured)
+    answers = _facts_of(arm, run, shown_terms)
     page = ArmPage(
         name=arm.name,
         subtitle="; ".join([summary["cohort"], *([arm.features.reads] if segmentation.dice else [])]),
         headline=headline(best, age, summary), flow=flow, metrics=metrics, scores=rows,
         facts=facts(summary, best, exposure), groups=segmentation.groups,
         figures=[*figured.values(), *drawn],
-        forest=figures.forest(lines, "Every configuration", METRIC_NAMES[metrics[0]], 0.5),
+        forest=figures.forest(lines, "All configurations", METRIC_NAMES[metrics[0]], 0.5),
         dice=segmentation.dice, dice_text=segmentation.text, overlays=segmentation.overlays,
         warnings=warnings(summary, best),
         judgement=[
@@ -131,7 +131,7 @@ def _facts_of(arm: Arm, run: Run, shown: set[str]) -> dict[str, str]:
     summary, scores = run.read_json("summary.json"), read_scores(run.path(SCORES))
     lead = lead_score(scores)
     return known_facts(
-        summary, headline(lead, summary["age"], summary), arm.features.reads or "none read", __version__, shown
+        summary, headline(lead, summary["age"], summary), arm.features.reads or "none", __version__, shown
     )
 
 

@@ -50,7 +50,7 @@ def main(cfg: DictConfig) -> None:
     workspace = workspace_of(cfg)
     run = audit_of(cfg, workspace).run(workspace)
     found = run.read_json("audit.json")
-    say(f"{found['cohort']}: {found['follow_ups_left_out']} follow-up scans left out, "
+    say(f"{found['cohort']}: {found['follow_ups_left_out']} follow-up scans excluded, "
         f"{found['sessions_beyond_the_first']} further sessions grouped with their patient")  # fmt: skip
     for role, counts in found["compared"].items():
         evidence = ", ".join(f"{n} by {kind}" for kind, n in counts["evidence"].items()) or "none"

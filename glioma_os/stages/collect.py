@@ -27,7 +27,7 @@ def jobs_of(cfg: DictConfig) -> tuple[str, Path, list[JobLine]]:
     """Title, folder for the tables, and the jobs that `runs` names: a sweep (folder or name), or run directories."""
     asked = plain(cfg.runs) if cfg.runs is not None and not isinstance(cfg.runs, str) else cfg.runs
     if not asked:
-        raise ConfigError("runs", "null found → a sweep's folder or name, or run directories", "Set runs=…")
+        raise ConfigError("runs", "none given → a sweep's folder or name, or run directories expected", "Set runs=…")
     words: Sequence[str] = [asked] if isinstance(asked, str) else [str(word) for word in asked]
     if len(words) == 1:
         for folder in (Path(words[0]), Path(cfg.paths.runs) / "sweep" / words[0]):

@@ -39,12 +39,12 @@ def without_folders(cfg: DictConfig) -> dict[str, Any]:
 
 def leave_result(cfg: DictConfig, overrides: Sequence[str], runs: Mapping[str, Path]) -> None:
     """`result.json` in the job's folder: its key, its runs, and the number that a search looks at."""
-    told = {
+    result = {
         "key": job_key(cfg, overrides),
         "runs": {title: str(folder.resolve()) for title, folder in runs.items()},
         "objective": objective(runs),
     }
-    atomic_write(Path(cfg.paths.job) / RESULT, json.dumps(told, indent=1).encode())
+    atomic_write(Path(cfg.paths.job) / RESULT, json.dumps(result, indent=1).encode())
 
 
 def objective(runs: Mapping[str, Path]) -> float | None:

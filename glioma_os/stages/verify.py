@@ -63,7 +63,7 @@ def main(cfg: DictConfig) -> None:
         f"({sum(o.event for o in outcomes)} deaths)"
     )
     for case_id, reason in cohort.excluded():
-        say(f"  left out  {case_id}: {reason}")
+        say(f"  excluded  {case_id}: {reason}")
     found = findings(cohort)
     errors = [finding for finding in found if finding.level == "error"]
     for finding in sorted(found, key=lambda f: (f.level != "error", f.case_id)):
@@ -73,5 +73,5 @@ def main(cfg: DictConfig) -> None:
         first = errors[0]
         raise DataError(
             f"cohort {cohort.name}", f"{len(errors)} errors found, the first in case {first.case_id}",
-            "Mend the files listed above, or leave these cases out",
+            "Correct the files listed above, or exclude these cases",
         )  # fmt: skip

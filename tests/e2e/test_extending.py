@@ -56,8 +56,8 @@ def test_one_of_each_kind_goes_to_the_report(package):
     }  # fmt: skip
     table, images = re.findall(r"^```bash\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
     page = follow(folder, table)
-    assert "Nearest neighbours" in page and "left out: no age" in page and "registry" in page
-    assert "left out: no survival recorded" in page
+    assert "Nearest neighbours" in page and "excluded: no age" in page and "registry" in page
+    assert "excluded: no survival recorded" in page
     stages = [line.split()[-2] for line in (folder / "runs.txt").read_text().splitlines()]
     assert sorted(stages) == ["study", "survival"]
     page = follow(folder, images)

@@ -114,5 +114,5 @@ def test_horizons_that_nobody_reached_are_refused_or_told(setting, terminal):
     with pytest.raises(ConfigError, match=r"validation.horizons_days: 99999 found.*last follow-up.*, \d+, expected"):
         setting(*words).check()
     setting(NOBODY, "validation.horizons_days=[365,99999]").check()
-    assert "left out: 99999" in terminal.getvalue()
+    assert "not used: 99999" in terminal.getvalue()
     setting(NOBODY, "validation.horizons_days=[]").check()

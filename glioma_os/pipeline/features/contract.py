@@ -30,7 +30,7 @@ class FeaturesFound:
 class FeatureSource(ABC):
     """`kind` is its name in summaries; `way` how a patient's prediction comes about, for the report.
 
-    `missing` (of a case without features): error | drop (left out and counted) | keep (predicted from clinical values
+    `missing` (of a case without features): error | drop (excluded and counted) | keep (predicted from clinical values
     alone) | learn (trains the clinical part, is not evaluated).
     """
 
