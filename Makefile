@@ -22,8 +22,8 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup  ## the whole study on the embedded synthetic cohort; prints the report's path
 	$(BIN)/glioma-os stage=study experiment=demo
 
-test: setup  ## what CI runs
-	$(BIN)/python -m pytest
+test: setup  ## what CI runs; two processes, each on one core
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: setup  ## end-to-end suites that take minutes
 	$(BIN)/python -m pytest -m slow --timeout=3600

@@ -4,6 +4,7 @@ A fork server holds what the program imports; each call is a fork of it with its
 and exit code. It saves some seconds a call and shares nothing between calls.
 """
 
+import atexit
 import multiprocessing
 import os
 import sys
@@ -55,4 +56,7 @@ def _main(arguments, folder, environment, written):
     sys.argv = ["glioma-os", *arguments]
     from glioma_os.__main__ import main
 
-    main()
+    try:
+        main()
+    finally:
+        atexit._run_exitfuncs()  # a process of multiprocessing ends without them; wandb writes its records there

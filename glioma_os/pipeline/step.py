@@ -56,8 +56,11 @@ class Step(ABC):
         """Shows the run on a dashboard; `fresh` = it was made by this call. Nothing by default."""
 
 
-def describe(value: Any) -> Any:
-    """Plain values that stand for `value` in a key: of components and dataclasses every field, defaults among them."""
+def describe(value: Any, defaults: bool = True) -> Any:
+    """Plain values that stand for `value` in a key: of components and dataclasses every field, defaults among them.
+
+    Without `defaults` no class is imported: for keys that hold the digest of the whole code.
+    """
     if value is None or isinstance(value, bool | int | float | str):
         return value.value if isinstance(value, Enum) else value
     if isinstance(value, Run):
@@ -65,14 +68,15 @@ def describe(value: Any) -> Any:
     if isinstance(value, Step):
         return {"stage": value.stage, "seed": value.seed, **value.key()}
     if isinstance(value, Component):
-        return describe(value.described())
+        given = {"class": value.target, **value.values}
+        return describe(value.described() if defaults else given, defaults)
     if is_dataclass(value) and not isinstance(value, type):
-        own = {field.name: describe(getattr(value, field.name)) for field in fields(value) if field.compare}
+        own = {field.name: describe(getattr(value, field.name), defaults) for field in fields(value) if field.compare}
         return {"class": type(value).__name__, **own}
     if isinstance(value, Mapping):
-        return {str(name): describe(one) for name, one in value.items()}
+        return {str(name): describe(one, defaults) for name, one in value.items()}
     if isinstance(value, tuple | list | frozenset | set):
-        return [describe(one) for one in (sorted(value) if isinstance(value, frozenset | set) else value)]
+        return [describe(one, defaults) for one in (sorted(value) if isinstance(value, frozenset | set) else value)]
     if isinstance(value, Path):
         raise TypeError(f"a path stands in a key: {value}")  # a key must be the same on every machine
     raise TypeError(f"{type(value).__name__} cannot stand in a key")

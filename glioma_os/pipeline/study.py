@@ -13,7 +13,7 @@ import glioma_os
 from glioma_os.errors import IntegrityError
 from glioma_os.pipeline.arm import Arm
 from glioma_os.pipeline.features.latents import LatentFeatures
-from glioma_os.pipeline.step import Step
+from glioma_os.pipeline.step import Step, describe
 from glioma_os.pipeline.workspace import Workspace
 from glioma_os.training.run import Run, check_finished
 
@@ -50,6 +50,11 @@ class Study(Step):
         """The study of these arms. `on_arm` is called before an arm is validated, `on_scores` once all are."""
         cohorts = {arm.name: fingerprints(workspace, arm) for arm in arms}
         return cls(arms[0].seed, arms, cohorts, code_digest(), on_arm, on_scores, dashboards)
+
+    def key(self) -> dict[str, Any]:
+        """Without importing what the arms are made of: a finished study is found in a moment."""
+        return {"version": self.version, "arms": describe(self.arms, defaults=False), "cohorts": self.cohorts,
+                "code": self.code}  # fmt: skip
 
     def workspace_of(self, workspace: Workspace, arm: Arm) -> Workspace:
         """The same folders, under the arm's name on a dashboard."""

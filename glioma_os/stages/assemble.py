@@ -78,10 +78,11 @@ def workspace_of(cfg: DictConfig, title: str | None = None) -> Workspace:
     """The folders of this command."""
     paths, general = options_of(cfg, "paths"), general_of(cfg)
     bare = without_paths(cfg)
-    groups = {str(name): plain(bare[name]) if OmegaConf.is_config(bare[name]) else bare[name] for name in bare}
+    names = [str(name) for name in bare if name != "hydra"]
+    groups = {name: plain(bare[name]) if OmegaConf.is_config(bare[name]) else bare[name] for name in names}
     return Workspace(
         Path(paths.runs), Path(paths.store), Path(paths.root), general.name, component_of(bare, "logger"),
-        title or str(groups["setting"]), {name: value for name, value in groups.items() if name != "hydra"},
+        title or str(groups["setting"]), groups,
         stage_of(cfg) in READ_WHOLE, None if paths.job is None else Path(paths.job),
     )  # fmt: skip
 

@@ -27,7 +27,7 @@ def job_key(cfg: DictConfig, overrides: Sequence[str]) -> str:
     stage, workspace = stage_of(cfg), workspace_of(cfg)
     arms = arms_of(cfg, overrides) if stage in OF_ALL_ARMS else {str(cfg.setting): cfg}
     built = [arm_of(own, name) for name, own in arms.items()]
-    parts = [[describe(arm), fingerprints(workspace, arm)] for arm in built]
+    parts = [[describe(arm, defaults=False), fingerprints(workspace, arm)] for arm in built]
     return digest([stage, parts, without_folders(cfg), code_digest()])
 
 

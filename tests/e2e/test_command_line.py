@@ -45,7 +45,7 @@ def test_help_imports_nothing_heavy(tmp_path):
         ),
         (["cohort=3", "stage=verify"], ["group", "int"]),
         (["head.mlp.drop_out=0", "stage=survival"], ["head.mlp.drop_out", "did you mean 'dropout'"]),
-        (["head.cox.l2=1", "stage=survival"], ["head.cox.l2", "[10.0, 1.0, 100.0]"]),
+        (["head.cox.l2=1", "stage=survival"], ["head.cox.l2", "a list"]),
     ],
     ids=lambda x: x[0] if isinstance(x, list) else "",
 )

@@ -138,7 +138,7 @@ def test_control_runs_stay_at_chance_beside_the_observed_score(folder):
     assert float(rows["age"]["observed"]) > 0.6 > float(rows["radiomics"]["mean"])
     wrong = run(folder, "stage=null_runs", "cohort=brats_table", "cohort.table=brats.csv", "features=none",
                 "null_runs.kind=else")  # fmt: skip
-    assert wrong.returncode == 2 and "'labels', 'noise', 'features'" in wrong.stderr
+    assert wrong.returncode == 2 and "one of 'labels', 'noise' or 'features'" in wrong.stderr
     wrong = run(folder, "stage=null_runs", "cohort=brats_table", "cohort.table=brats.csv", "features=none",
                 "null_runs.kind=features")  # fmt: skip
     assert wrong.returncode == 2 and "features=none" in wrong.stderr

@@ -7,6 +7,7 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 from safetensors.torch import load_file
 
+from glioma_os.config.component import Component
 from glioma_os.data.brats import BratsDataModule
 from glioma_os.errors import ConfigError, EnvironmentFault, IntegrityError, TrainingError
 from glioma_os.modules.segmenter import SegmenterModule
@@ -153,10 +154,9 @@ def test_a_damaged_checkpoint_says_so(tmp_path):
 
 
 def test_options_are_checked():
-    with pytest.raises(ConfigError):
-        TrainerOptions(accelerator="tpu")
-    with pytest.raises(ConfigError):
-        TrainerOptions(devices=0)
+    for key, value in (("accelerator", "tpu"), ("devices", 0), ("accumulate", 0), ("timeout_s", 0), ("devices", "2")):
+        with pytest.raises(ConfigError, match=rf"^trainer\.{key}: "):
+            Component("trainer", "glioma_os.training.options.TrainerOptions", {key: value}).build()
     if not torch.cuda.is_available():
         with pytest.raises(EnvironmentFault, match="trainer=cpu"):
             TrainerOptions(accelerator="gpu")
