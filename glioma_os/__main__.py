@@ -20,7 +20,7 @@ STAGES = {
     "survival": "predict survival from clinical variables and features, with intervals",
     "validate": "fit on train=…, predict test=… once, shared patients excluded; train=[a,b,…] holds out each",
     "apply": "predict a cohort with a stored pipeline=FOLDER, outcomes not needed",
-    "null_runs": "label-permutation and noise-feature control: the same validation where nothing can be predicted",
+    "permutation_test": "label-permutation and noise-feature control: does it score where nothing can be predicted?",
     "audit": "patients twice in a cohort, and those it shares with other=…",
     "sync": "list the dashboard runs recorded offline; sync.send=true sends them",
     "report": "one HTML page from the runs of a study",
@@ -43,7 +43,7 @@ def usage() -> str:
         for group in sorted(folder.iterdir())
         if group.is_dir() and group.name not in ("stage", "paths", "hydra")
     }
-    width = max(map(len, groups))
+    width = max(map(len, [*groups, *STAGES]))
     return "\n".join(
         [
             f"glioma-os {__version__}: overall survival in glioma from MRI.",

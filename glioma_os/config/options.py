@@ -164,7 +164,7 @@ class Audit:
 
 
 @dataclass(frozen=True)
-class NullRuns:
+class PermutationOptions:
     """`labels`: survival permuted among patients; `noise`: features replaced by noise; `features`: rows of features
     permuted among patients, which leaves survival and clinical values together."""
 
@@ -209,6 +209,7 @@ class Paths:
 
 GROUPS: dict[str, type[Any]] = {
     "validation": Validation, "pretraining": Pretraining, "finetuning": Finetuning, "eligibility": Eligibility,
-    "prepare": Prepare, "synthetic": Synthetic, "audit": Audit, "null_runs": NullRuns, "sync": Sync, "segment": Segment,
+    "prepare": Prepare, "synthetic": Synthetic, "audit": Audit, "permutation_test": PermutationOptions,
+    "sync": Sync, "segment": Segment,
     "paths": Paths,
 }  # fmt: skip

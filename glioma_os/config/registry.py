@@ -20,8 +20,8 @@ from omegaconf import DictConfig, OmegaConf
 from glioma_os.errors import ConfigError
 
 STAGES = (
-    "apply", "audit", "collect", "latents", "null_runs", "prepare", "report", "segment", "study", "survival", "sync",
-    "validate", "verify",
+    "apply", "audit", "collect", "latents", "permutation_test", "prepare", "report", "segment", "study", "survival",
+    "sync", "validate", "verify",
 )  # fmt: skip
 HEADS = (
     "cox.Cox", "discrete_hazard.DiscreteHazard", "elastic_net.ElasticNet", "extra_trees.ExtraTrees",

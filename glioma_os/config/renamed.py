@@ -11,6 +11,8 @@ if TYPE_CHECKING:  # --help imports this module, and must not wait for OmegaConf
 RENAMED = {  # until 0.3
     "pretraining.from": "pretraining.source",
     "finetuning.from": "finetuning.source",
+    "null_runs.kind": "permutation_test.kind",
+    "null_runs.runs": "permutation_test.runs",
     "features.lacking": "features.missing",
     "network.field": "network.normalization_volume",
     "trainer.keep_pages": "trainer.retain_freed_memory",
@@ -19,8 +21,12 @@ RENAMED = {  # until 0.3
 
 
 def rename_word(word: str) -> str:
-    """A word of the command line with the key's name of now."""
+    """A word of the command line with the names of now."""
     name, sign, value = word.partition("=")
+    if word == "stage=null_runs":
+        print("Warning: stage=null_runs is called stage=permutation_test now; the old name ends with 0.3",
+              file=sys.stderr)  # fmt: skip
+        return "stage=permutation_test"
     plain = name.lstrip("+~")
     if plain not in RENAMED:
         return word
@@ -36,8 +42,9 @@ def rename_keys(cfg: DictConfig) -> None:
         group, _, key = old.partition(".")
         node = OmegaConf.select(cfg, group)
         if isinstance(node, DictConfig) and key in node:
-            with open_dict(node):
-                node[new.partition(".")[2]] = node.pop(key)
+            with open_dict(cfg):
+                OmegaConf.update(cfg, new, node[key])
+                del node[key]
             _warn(old)
 
 

@@ -75,7 +75,7 @@ def null_scores(
     alone; with shuffled features the `p` of a fused block shows what the features add to clinical values.
     """
     if kind not in get_args(NullKind):
-        raise ConfigError("null_runs.kind", f"{kind!r} found → one of {', '.join(get_args(NullKind))} expected",
+        raise ConfigError("permutation_test.kind", f"{kind!r} found → one of {', '.join(get_args(NullKind))} expected",
                           "Correct the value")  # fmt: skip
     without = {"labels": (), "noise": (*CLINICAL, "fused"), "features": CLINICAL}[kind]
     found: dict[tuple[str, str], list[float]] = {}

@@ -25,6 +25,7 @@ def test_the_new_key_exists(old, new):
 
 
 def test_an_old_key_of_a_preset_replaces_the_default(capsys):
+    assert spelled_out(["stage=null_runs"]) == ["stage=permutation_test"]
     cfg = OmegaConf.create({"finetuning": {"source": "own", "from": "none", "fraction": 1.0}})
     rename_keys(cfg)
     assert cfg.finetuning == {"source": "none", "fraction": 1.0} and "finetuning.from" in capsys.readouterr().err

@@ -115,8 +115,8 @@ def test_features_are_checked_before_validation_and_control_runs(folder):
     done = run(folder, *external, "features.encoder_patients=none")
     assert done.returncode == 3 and "'b' orders patients as the survival days do" in done.stderr, done.stderr[-2000:]
     (folder / "g.csv").write_text("case_id,a\n" + "".join(f"{r[0]},{r[2]}\n" for r in rows))
-    done = run(folder, "stage=null_runs", "cohort=brats_table", "cohort.table=brats.csv", "features=csv",
-               "features.path=g.csv", "features.encoder_patients=none", "null_runs.kind=features")  # fmt: skip
+    done = run(folder, "stage=permutation_test", "cohort=brats_table", "cohort.table=brats.csv", "features=csv",
+               "features.path=g.csv", "features.encoder_patients=none", "permutation_test.kind=features")  # fmt: skip
     assert done.returncode == 3 and "features.drop=[a]" in done.stderr, done.stderr[-2000:]
     assert not list(folder.glob("runs/*/*/*/DONE"))
 
@@ -126,21 +126,22 @@ def test_control_runs_stay_at_chance_beside_the_observed_score(folder):
     ids = [f"BraTS20_Training_{k:03d}" for k in range(1, 61)]
     (folder / "f.csv").write_text("case_id,a,b\n" + "".join(f"{i},{rng.normal()},{rng.normal()}\n" for i in ids))
     done = run(
-        folder, "stage=null_runs", "cohort=brats_table", "cohort.table=brats.csv", "features=csv",
+        folder, "stage=permutation_test", "cohort=brats_table", "cohort.table=brats.csv", "features=csv",
         "features.path=f.csv", "features.encoder_patients=none",
-        "head=logistic", "validation.repeats=1", "validation.components=[2]", "validation.folds=3", "null_runs.runs=3",
+        "head=logistic", "validation.repeats=1", "validation.components=[2]", "validation.folds=3",
+        "permutation_test.runs=3",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
-    (path,) = folder.glob("runs/null_runs/*/*/null.csv")
+    (path,) = folder.glob("runs/permutation_test/*/*/null.csv")
     rows = {r["block"]: r for r in csv.DictReader(path.read_text().splitlines())}
     assert set(rows) == {"age", "radiomics", "fused"} and all(r["leaks"] == "False" for r in rows.values())
     assert "observed 0." in done.stderr
     assert float(rows["age"]["observed"]) > 0.6 > float(rows["radiomics"]["mean"])
-    wrong = run(folder, "stage=null_runs", "cohort=brats_table", "cohort.table=brats.csv", "features=none",
-                "null_runs.kind=else")  # fmt: skip
+    wrong = run(folder, "stage=permutation_test", "cohort=brats_table", "cohort.table=brats.csv", "features=none",
+                "permutation_test.kind=else")  # fmt: skip
     assert wrong.returncode == 2 and "one of 'labels', 'noise' or 'features'" in wrong.stderr
-    wrong = run(folder, "stage=null_runs", "cohort=brats_table", "cohort.table=brats.csv", "features=none",
-                "null_runs.kind=features")  # fmt: skip
+    wrong = run(folder, "stage=permutation_test", "cohort=brats_table", "cohort.table=brats.csv", "features=none",
+                "permutation_test.kind=features")  # fmt: skip
     assert wrong.returncode == 2 and "features=none" in wrong.stderr
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
-from glioma_os.config.options import NullRuns
+from glioma_os.config.options import PermutationOptions
 from glioma_os.errors import ConfigError
 from glioma_os.fusion.folds import FeaturesOfFold
 from glioma_os.fusion.null import NullKind, noise_like, null_scores, permute_outcomes, shuffle_features
@@ -21,22 +21,22 @@ from glioma_os.volumes.atomic import atomic_write
 
 
 @dataclass(frozen=True)
-class ControlRuns(Step):
+class PermutationTest(Step):
     """Null runs of an arm's validation."""
 
-    stage: ClassVar[str] = "null_runs"
+    stage: ClassVar[str] = "permutation_test"
     version: ClassVar[int] = 2
-    guards: ClassVar[tuple[str, ...]] = (*VALIDATED_BY, "glioma_os.pipeline.null_runs")
-    options: NullRuns
+    guards: ClassVar[tuple[str, ...]] = (*VALIDATED_BY, "glioma_os.pipeline.permutation_test")
+    options: PermutationOptions
     validation: ValidateSurvival
 
     @classmethod
-    def of(cls, workspace: Workspace, arm: Arm, options: NullRuns) -> ControlRuns:
+    def of(cls, workspace: Workspace, arm: Arm, options: PermutationOptions) -> PermutationTest:
         """The step; segmenters are trained and features made first."""
         validation = ValidateSurvival.of(workspace, arm)
         if validation.found.of_fold is None and options.kind != "labels":
-            raise ConfigError("null_runs.kind", f"{options.kind} with features=none found → labels expected",
-                              "Set null_runs.kind=labels, or choose features")  # fmt: skip
+            raise ConfigError("permutation_test.kind", f"{options.kind} with features=none found → labels expected",
+                              "Set permutation_test.kind=labels, or choose features")  # fmt: skip
         return cls(arm.seed, options, validation)
 
     def work(self, workspace: Workspace, run: Run) -> None:
