@@ -208,11 +208,11 @@ def _lead(workspace: Workspace, arms: Sequence[Arm]) -> str:
     """The first paragraph: what was done, and what the numbers may be taken for."""
     several = len(arms) > 1
     text = (
-        f"{len(arms)} setting{'s' * several}: {arms[0].features.way}. Predictions are out of fold; performance has "
+        f"{len(arms)} arm{'s' * several}: {arms[0].features.way}. Predictions are out of fold; performance has "
         "95 % intervals and an age-only baseline."
     )
     if several:
-        text += f" Intervals are not corrected for the comparison of {len(arms)} settings."
+        text += f" Intervals are not corrected for the comparison of {len(arms)} arms."
     signal = workspace.cohort(arms[0].cohort).imaging_signal
     if signal is not None:
         text += (
