@@ -21,6 +21,7 @@ from glioma_os.training.privacy import open_metrics
 SETTINGS: dict[str, Any] = {
     "console": "off", "disable_git": True, "disable_code": True, "save_code": False, "silent": True,
     "x_disable_meta": True, "x_disable_stats": True, "x_disable_machine_info": True, "x_save_requirements": False,
+    "x_service_wait": 120.0,  # seconds for its process to start: 30 are too few on a machine with more jobs than cores
 }  # fmt: skip
 REGIONS = {1: "rest of whole tumour", 2: "rest of core", 3: "enhancing"}
 

@@ -90,7 +90,7 @@ def test_a_finished_study_is_not_done_again(study):
     )  # fmt: skip
     assert again.returncode == 0 and "nothing to do" in again.stderr and again.stdout == first.stdout
     imported = {line.rsplit("|", 1)[1].strip() for line in again.stderr.splitlines() if line.startswith("import time:")}
-    assert "glioma_os.stages.study" in imported and not {"torch", "monai", "lightning", "wandb"} & imported
+    assert "glioma_os.pipeline.study" in imported and not {"torch", "monai", "lightning", "wandb"} & imported
     assert before == {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file() and p.name != ".lock"}
 
 
