@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from glioma_os.errors import ConfigError
 from glioma_os.networks.contracts import check_deep_supervision
+from glioma_os.networks.fast.convolution import use_slab_convolutions
 from glioma_os.networks.padding import crop_maps, pad_to_multiple
 
 
@@ -36,6 +37,7 @@ class GliomaDynUNet(DynUNet):
             dropout=dropout or None, deep_supervision=deep_supervision > 0, deep_supr_num=max(1, deep_supervision),
             res_block=res_block,
         )  # fmt: skip
+        use_slab_convolutions(self)
         self.level_channels = tuple(filters)
         self.divisor = 2 ** (levels - 1)
 

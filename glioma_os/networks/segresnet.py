@@ -9,6 +9,7 @@ from monai.networks.nets import SegResNet
 from torch import Tensor, nn
 
 from glioma_os.errors import ConfigError
+from glioma_os.networks.fast.convolution import use_slab_convolutions
 from glioma_os.networks.fast.group_norm import GROUP_NORM
 from glioma_os.networks.fast.normalization_volume import forward_in_volume
 from glioma_os.networks.padding import crop_maps, pad_to_multiple
@@ -43,6 +44,7 @@ class GliomaSegResNet(SegResNet):
                 "Correct the value",
             )  # fmt: skip
         self.normalization_volume = None if volume is None else tuple(volume)
+        use_slab_convolutions(self)
         if channels_last:
             for convolution in self.modules():
                 if isinstance(convolution, nn.Conv3d):

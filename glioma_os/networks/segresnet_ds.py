@@ -9,6 +9,7 @@ from monai.networks.nets import SegResNetDS
 from torch import Tensor, nn
 
 from glioma_os.networks.contracts import check_deep_supervision
+from glioma_os.networks.fast.convolution import use_slab_convolutions
 from glioma_os.networks.padding import crop_maps, pad_to_multiple
 
 
@@ -29,6 +30,7 @@ class GliomaSegResNetDS(SegResNetDS):
             spatial_dims=3, init_filters=init_filters, in_channels=channels, out_channels=3, norm=norm,
             blocks_down=tuple(blocks_down), blocks_up=tuple(blocks_up), dsdepth=deep_supervision + 1,
         )  # fmt: skip
+        use_slab_convolutions(self)
         self.level_channels = tuple(init_filters * 2**level for level in range(len(blocks_down)))
         self.divisor = 2 ** (len(blocks_down) - 1)
 

@@ -27,7 +27,7 @@ class Encode(Step):
     """Pooled encoder maps of these prepared volumes. `exposure`: the cohort's patients that the encoder has seen."""
 
     stage: ClassVar[str] = "latents"
-    version: ClassVar[int] = 10
+    version: ClassVar[int] = 11
     guards: ClassVar[tuple[str, ...]] = ("glioma_os.networks", "glioma_os.volumes.store", "glioma_os.volumes.window",
                                          "glioma_os.pipeline.encode")  # fmt: skip
     segmenter: Segmenter

@@ -78,7 +78,7 @@ class FitSegmenter(Step):
     `volumes`: keys of the prepared volumes, train and held. `transfer` says what `parent`'s weights may change.
     """
 
-    version: ClassVar[int] = 9
+    version: ClassVar[int] = 10
     guards: ClassVar[tuple[str, ...]] = TRAINED_BY
     network: Component
     training: Training

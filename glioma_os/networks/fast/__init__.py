@@ -2,6 +2,7 @@
 
 | file | shortcut | plain twin |
 |---|---|---|
+| `convolution` | one small float32 volume on a processor, as two slabs | `torch.nn.Conv3d` |
 | `group_norm` | group normalization of channels-last tensors | `torch.nn.GroupNorm` |
 | `upsampling` | trilinear enlargement by two, axis by axis | `torch.nn.functional.interpolate` |
 | `normalization_volume` | a brain box with the statistics of a larger volume | the whole padded volume |
