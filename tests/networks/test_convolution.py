@@ -7,7 +7,6 @@ from glioma_os.networks.dynunet import GliomaDynUNet
 from glioma_os.networks.fast.convolution import SlabConv3d, use_slab_convolutions
 from glioma_os.networks.segresnet import GliomaSegResNet
 
-
 SHAPES = [(1, 1, 3), (2, 1, 3), (1, 0, 3), (2, 0, 2), (1, (1, 0, 1), 3)]
 NETWORKS = {"segresnet": lambda: GliomaSegResNet(2, 8), "dynunet": lambda: GliomaDynUNet(2, (8, 8, 8, 8))}
 

@@ -7,8 +7,8 @@ backward at the sizes of a brain on a 4 to 8 mm grid. Two halves of the volume a
 
 A convolution is local: output i along the first axis reads the padded inputs i·s … i·s + k − 1 (stride s, kernel k).
 So the first half of the outputs, n of them, reads inputs 0 … (n − 1)·s + k − 1, the second half the same window n·s
-further on; an odd number of outputs is filled up by one that is dropped. The slabs overlap by k − s planes, which is the whole
-cost. bfloat16 convolutions always go to oneDNN, so that nothing is done under autocast.
+further on; an odd number of outputs is filled up by one that is dropped. The slabs overlap by k − s planes, which is
+the whole cost. bfloat16 convolutions always go to oneDNN, so that nothing is done under autocast.
 
 Precision: the same products in another order of summation; at most some float32 roundings (1e-6 of the largest value)
 from the plain convolution. Plain twin: `torch.nn.Conv3d`.
