@@ -232,7 +232,7 @@ def _of_hydra(error: Exception) -> str:
             return f"{whole}: none found → one of {', '.join(sorted(_options(whole)))} expected. Choose one"
         known = {path.parent.name for path in config_folder().rglob("*.yaml")} | _keys_of_conf()
         near = "none of that name there" if name in known else _near(name, known)
-        return f"{whole}: no such key found → {near}. --cfg job shows every key, a + before it adds one"
+        return f"{whole}: no such key found → {near}. --cfg job shows every key"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return f"{'; '.join(lines[:2])}. --cfg job shows every key"
 
@@ -265,7 +265,7 @@ def _near(word: str, known: set[str]) -> str:
     import difflib
 
     near = difflib.get_close_matches(word, known, 1)
-    return f"did you mean {near[0]!r}?" if near else f"one of {', '.join(sorted(known)[:12])} expected"
+    return f"did you mean {near[0]!r}?" if near else f"one of {', '.join(sorted(known)[:20])} expected"
 
 
 def _keys_of_conf() -> set[str]:

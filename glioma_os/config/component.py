@@ -74,7 +74,14 @@ class Component:
             bound = inspect.signature(target).bind(**values, **extra)
         except (TypeError, ValueError) as fault:
             raise ConfigError(self.key, str(fault), "Compare with the option's yaml in conf/") from fault
-        return target(*bound.args, **bound.kwargs)
+        try:
+            return target(*bound.args, **bound.kwargs)
+        except (ValueError, TypeError, RuntimeError, ArithmeticError, LookupError) as fault:
+            # What the class itself, torch or MONAI says of values that none of its types forbids.
+            reason = " ".join(str(fault).split())
+            raise ConfigError(
+                self.key, f"{self.name} cannot be built from these values ({reason[:200]})", "Correct the values"
+            ) from fault
 
     def described(self) -> dict[str, Any]:
         """Class and every value, defaults of the code among them: what a run that uses it depends on."""

@@ -16,7 +16,15 @@ from glioma_os.errors import ConfigError
 
 PREFIX = "GLIOMA_OS_"
 NAME = re.compile(r"\w(?:[\w .,+()&%-]{0,78}[\w+)%])?")
-NAMES = ("name", "setting", "logger.project", "logger.logger.name", "logger.logger.version", "logger.logger.sub_dir")
+NAMES = (
+    "name",
+    "setting",
+    "endpoint.name",
+    "logger.project",
+    "logger.logger.name",
+    "logger.logger.version",
+    "logger.logger.sub_dir",
+)
 _UNSET = object()
 
 

@@ -6,6 +6,7 @@ holds the two against each other.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -20,9 +21,15 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Text = Annotated[str, Field(min_length=1)]
 Millimetres = Annotated[float, Field(gt=0)]
+Above0 = Annotated[float, Field(gt=0)]
+From0 = Annotated[float, Field(ge=0)]
+Counts = Annotated[tuple[Positive, ...], Field(min_length=1)]
+Penalties = Annotated[tuple[From0, ...], Field(min_length=1)]
+Strengths = Annotated[tuple[Above0, ...], Field(min_length=1)]
+ShareOrRule = Annotated[float, Field(gt=0, le=1)] | Literal["sqrt", "log2"]
 LeakPolicy = Literal["strict", "report", "paper_like"]
 Resection = Literal["gtr", "str", "biopsy"]
-FORBID = ConfigDict(extra="forbid")
+FORBID = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,14 @@ class Channels:
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
     channels: Annotated[tuple[Modality, ...], Field(min_length=1)] = tuple(Modality)
+
+    def __post_init__(self) -> None:
+        _refuse_repeats("channels", self.channels)
+
+
+def _refuse_repeats(key: str, values: Sequence[object]) -> None:
+    if len(set(values)) < len(values):
+        raise ConfigError(key, f"{[str(one) for one in values]} found → each once expected", "Correct the value")
 
 
 @dataclass(frozen=True)
@@ -80,6 +95,7 @@ class Validation:
     clinical: str | tuple[str, ...] = "age"
 
     def __post_init__(self) -> None:
+        _refuse_repeats("validation.components", self.components)
         days = list(self.horizons_days)
         if any(day <= 0 for day in days) or days != sorted(set(days)):
             raise ConfigError("validation.horizons_days", f"{days} found → rising days above 0 expected",
@@ -102,6 +118,9 @@ class Pretraining:
     weights: str | None = None
     md5: str | None = None
     seen_prefix: str | None = None
+
+    def __post_init__(self) -> None:
+        _refuse_repeats("pretraining.channels", self.channels)
 
 
 @dataclass(frozen=True)
@@ -133,7 +152,7 @@ class Eligibility:
     """Whose survival is predicted: patients of these extents of resection, null = all."""
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
-    resection: tuple[Resection, ...] | None = None
+    resection: Annotated[tuple[Resection, ...], Field(min_length=1)] | None = None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 from glioma_os.errors import ConfigError
 
 T = TypeVar("T")
-STRICT = ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True)
+STRICT = ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
 # What a value of another type should have been, by pydantic's name of the fault.
 EXPECTED = {
     "int_type": "a whole number", "int_from_float": "a whole number", "float_type": "a number",
@@ -138,7 +138,7 @@ def _expected(error: ErrorDetails) -> str:
     if error["type"] == "literal_error" and " or " not in str(context["expected"]):
         return str(context["expected"])
     if any(isinstance(part, int) for part in error["loc"]) and error["type"] == "missing":
-        return "a longer list"
+        return "a list with as many entries as the default's"
     entry = "a list, each entry " if any(isinstance(part, int) for part in error["loc"]) else ""
     text = EXPECTED.get(error["type"], error["msg"][:1].lower() + error["msg"][1:])
     return entry + text.format(**context) if text else ""

@@ -30,6 +30,11 @@ class GliomaSegResNet(SegResNet):
         blocks_up: tuple[int, ...] = (1, 1, 1), dropout: float = 0.2,
         normalization_volume: Sequence[int] | None = None, channels_last: bool = True,
     ) -> None:  # fmt: skip
+        if len(blocks_up) != len(blocks_down) - 1:
+            raise ConfigError(
+                "network.blocks_up", f"{list(blocks_up)} found → one entry less than blocks_down, {list(blocks_down)}, "
+                "expected", "Correct the value",
+            )  # fmt: skip
         super().__init__(
             spatial_dims=3, init_filters=init_filters, in_channels=channels, out_channels=3,
             dropout_prob=dropout or None, blocks_down=tuple(blocks_down), blocks_up=tuple(blocks_up),

@@ -51,6 +51,9 @@ class ApplyPipeline(Step):
         if folder is None:
             raise ConfigError("pipeline", "no folder given → the folder of a stored pipeline expected",
                               "Set pipeline=FOLDER, such as runs/validate/…/pipeline")  # fmt: skip
+        if not Path(folder).is_dir():
+            raise ConfigError("pipeline", f"no folder {folder} found → that of a stored pipeline expected",
+                              "Set pipeline=FOLDER, such as runs/validate/…/pipeline")  # fmt: skip
         check_finished(Path(folder).parent, whole=True)
         pipeline, about = load_pipeline(folder)
         if about["features"] != features.kind:

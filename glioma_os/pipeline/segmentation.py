@@ -50,6 +50,9 @@ class SegmentationPlan:
             part.load()
         self.recipe.network.build(channels=len(self.channels))
         self.transfer.build()
+        for fit in (self.pretraining_fit, self.finetuning_fit):
+            fit.objective.build()
+            fit.augmentation.build()
 
     def cohorts(self) -> dict[str, Component]:
         """Cohorts beside the survival cohort that segmenters are trained on, by their key in the configuration."""

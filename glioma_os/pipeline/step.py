@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from glioma_os.config.component import Component
 from glioma_os.pipeline.workspace import Workspace
+from glioma_os.training.progress import say
 from glioma_os.training.run import Run
 
 
@@ -45,7 +46,10 @@ class Step(ABC):
         with run.writing() as todo:
             if todo:
                 self.work(workspace, run)
-            self.publish(workspace, run, fresh=todo)
+            try:
+                self.publish(workspace, run, fresh=todo)
+            except Exception as fault:  # results are on disk: a dashboard must not end the work
+                say(f"Tracker: {run.stage} {run.id} is not shown ({type(fault).__name__}: {fault})")
         return run
 
     @abstractmethod

@@ -180,7 +180,7 @@ def _of_inputs(summary: dict[str, Any], channels: str) -> dict[str, str]:
         "partition": f"{v['repeats']} × {v['folds']} outer folds by patient, {v['inner_folds']} inner folds"
                      + (f"; leak policy {summary['leak_policy']}" if latents else ""),
         "computed": "Out of fold: each patient is predicted by models fitted to other patients"
-                    + (f"; patients in the encoder's training data: {_encoder(summary)}" if latents else ""),
+                    + (f"; patients in the encoder's fine-tuning data: {_encoder(summary)}" if latents else ""),
     }  # fmt: skip
 
 

@@ -179,7 +179,9 @@ def _of_features(summary: dict[str, Any], exposure: str | None) -> list[tuple[st
     if summary.get("feature_source", "latents") == "none":
         return []
     seen = summary["seen_by_encoder"]
-    rows = [("Leak policy", f"{summary['leak_policy']}; test patients in the encoder's training data: "
+    own = summary.get("feature_source", "latents") == "latents"
+    data = "fine-tuning data" if own else "training data"
+    rows = [("Leak policy", f"{summary['leak_policy']}; test patients in the encoder's {data}: "
                             f"{'unknown' if seen is None else seen}")]  # fmt: skip
     if summary.get("feature_source", "latents") == "latents":
         rows.append(("Pre-training exposure", f"{summary['seen_by_pretraining']} of {summary['patients']} patients "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,11 @@ from glioma_os.pipeline.segmentation import SegmentationPlan
 from glioma_os.pipeline.workspace import Workspace
 
 READ_WHOLE = ("report", "validate", "apply", "collect")  # stages that compare every byte of the runs they read
+KNOWN = {
+    *GROUPS, "name", "setting", "settings", "seed", "channels", "stage", "cohort", "cohorts", "other", "data",
+    "network", "transfer", "features", "head", "endpoint", "trainer", "logger", "pipeline", "runs",
+    "hydra", "experiment", "sweep",
+}  # fmt: skip
 COHORTS = ("cohort", "other", "pretraining.cohort", "finetuning.cohort")
 
 
@@ -49,6 +55,11 @@ def check_options(cfg: DictConfig) -> None:
     """Every group of options and every cohort, used or not: what does not fit is a ConfigError before any work."""
     general_of(cfg)
     channels_of(cfg)
+    unknown = [str(name) for name in cfg if str(name) not in KNOWN]
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], KNOWN, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(sorted(KNOWN))} expected"
+        raise ConfigError(unknown[0], f"no such key found → {hint}", "Correct the key")
     for group in GROUPS:
         options_of(cfg, group)
     from glioma_os.fusion.rows import clinical_variables
@@ -125,6 +136,12 @@ def plan_of(cfg: DictConfig) -> SegmentationPlan:
     recipe = Recipe(
         component_of(cfg, "network"), component_of(cfg, "data"), trainer, options_of(cfg, "prepare").spacing_mm
     )
+    missing = [channel for channel in channels_of(cfg) if channel not in pretraining.channels]
+    if missing and pretraining.source != "none":
+        raise ConfigError(
+            "pretraining.channels", f"{', '.join(pretraining.channels)} found → {', '.join(missing)} too expected",
+            "Pre-train with every channel that is fine-tuned",
+        )  # fmt: skip
     cohorts = {
         part: component_of(cfg, f"{part}.cohort") if options.source == "cohort" else None
         for part, options in (("pretraining", pretraining), ("finetuning", finetuning))
@@ -183,7 +200,10 @@ def arms_of(cfg: DictConfig, overrides: Sequence[str] | None = None) -> dict[str
 
     `overrides`: the command line, where it is not Hydra's current job.
     """
-    named = plain(cfg.settings)
+    named = plain(cfg.settings) if OmegaConf.is_config(cfg.settings) else cfg.settings
+    if named is not None and not isinstance(named, dict):
+        raise ConfigError("settings", f"{named!r} found → names with lists of overrides, or null, expected",
+                          "Correct the value")  # fmt: skip
     if not named:
         return {general_of(cfg).setting: cfg}
     own = command_words(HydraConfig.get().overrides.task) if overrides is None else list(overrides)

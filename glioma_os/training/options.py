@@ -13,6 +13,7 @@ from glioma_os.errors import EnvironmentFault
 if TYPE_CHECKING:
     import torch  # imported where it is used: a finished study needs none of it
 Positive = Annotated[int, Field(ge=1)]
+Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class TrainerOptions:
 
     accelerator: Literal["cpu", "gpu"] = "cpu"
     devices: Positive = 1
-    precision: str = "auto"
+    precision: Precision = "auto"
     accumulate: Positive = 1
     checkpoint_every: Positive = 1
     compile: bool = False

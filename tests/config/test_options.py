@@ -42,7 +42,7 @@ def test_another_type_than_the_keys_own_is_an_error_that_names_it(word):
             "validation.components=[3]",
         ],
         ["experiment=demo", "validation.repeats=auto"],  # the preset has a number where the option has this word
-        ["synthetic.patients=${seed}", "pretraining.schedule.patch=null", "+new.key=x", "~head.cox"],
+        ["synthetic.patients=${seed}", "pretraining.schedule.patch=null", "~head.cox"],
         ["cohort=besta", "cohort.table=x.csv", "hydra.launcher.n_jobs=2", "hydra/launcher=slurm"],
     ],
 )

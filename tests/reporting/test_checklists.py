@@ -63,7 +63,7 @@ def test_of_latents_it_is_said_what_was_done_to_the_images():
     found = answers(LATENTS)
     assert "z-scored" in found["7"] and "reference masks are not used" in found["9b"]
     assert "t1c, flair" in found["5a"] and "leak policy strict" in found["12a"]
-    assert found["12g"].endswith("training data: 3 of those evaluated")
+    assert found["12g"].endswith("fine-tuning data: 3 of those evaluated")
     assert answers({**LATENTS, "encoder_patients": "unknown"})["12g"].endswith(UNKNOWN)
     assert "none of those" in answers({**LATENTS, "encoder_patients": "none"})["12g"]
 

@@ -115,7 +115,7 @@ def test_facts_and_warnings_say_what_a_reviewer_asks():
         "zero in 1 of 2 fits",
         "2 × 5 outer folds",
         "paper_like",
-        "encoder's training data: 3",
+        "encoder's fine-tuning data: 3",
         "7 of 40",
         "9 hyperparameter settings",
     ):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
+from glioma_os.config.options import Penalties
 from glioma_os.fusion.heads.contract import Setting, SurvivalHead, SurvivalModel, Task
 from glioma_os.records import Array
 from glioma_os.survival.curves import Baseline
@@ -39,7 +40,7 @@ class Cox(SurvivalHead):
 
     name: ClassVar[str] = "cox"
     title: ClassVar[str] = "Cox"
-    l2: tuple[float, ...] = (10.0, 1.0, 100.0)
+    l2: Penalties = (10.0, 1.0, 100.0)
 
     def settings(self) -> list[Setting]:
         """One per penalty."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
+from glioma_os.config.options import Penalties, Positive
 from glioma_os.fusion.heads.contract import Setting, SurvivalHead, SurvivalModel, Task
 from glioma_os.records import Array
 from glioma_os.survival import parametric
@@ -31,8 +32,8 @@ class DiscreteHazard(SurvivalHead):
 
     name: ClassVar[str] = "discrete_hazard"
     title: ClassVar[str] = "discrete hazard"
-    intervals: int = 8
-    l2: tuple[float, ...] = (10.0, 1.0, 100.0)
+    intervals: Positive = 8
+    l2: Penalties = (10.0, 1.0, 100.0)
 
     def settings(self) -> list[Setting]:
         """One per penalty."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from glioma_os.config.options import Share, Strengths
 from glioma_os.fusion.heads.contract import Setting, SurvivalHead, Task
 from glioma_os.fusion.heads.cox import CoxModel, fit_penalised
 
@@ -15,8 +16,8 @@ class ElasticNet(SurvivalHead):
 
     name: ClassVar[str] = "elastic_net"
     title: ClassVar[str] = "Cox elastic net"
-    penalty: tuple[float, ...] = (10.0, 4.0, 25.0)
-    l1_share: float = 0.5
+    penalty: Strengths = (10.0, 4.0, 25.0)
+    l1_share: Share = 0.5
 
     def settings(self) -> list[Setting]:
         """One per penalty."""

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from sklearn.ensemble import ExtraTreesClassifier
 
+from glioma_os.config.options import Counts, Positive, ShareOrRule
 from glioma_os.fusion.heads.contract import OneByOne, Setting, Task
 from glioma_os.fusion.heads.random_forest import RandomForestModel, fit_forest
 
@@ -19,9 +20,9 @@ class ExtraTrees(OneByOne):
     name: ClassVar[str] = "extra_trees"
     title: ClassVar[str] = "extra trees"
     kinds: ClassVar[frozenset[str]] = frozenset({"classes"})
-    trees: int = 64
-    min_leaf: tuple[int, ...] = (10, 5)
-    max_features: str | float = "sqrt"
+    trees: Positive = 64
+    min_leaf: Counts = (10, 5)
+    max_features: ShareOrRule = "sqrt"
 
     def settings(self) -> list[Setting]:
         """One per leaf size."""

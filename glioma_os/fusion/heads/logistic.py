@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 
+from glioma_os.config.options import Positive, Strengths
 from glioma_os.fusion.heads.contract import Model, OneByOne, Prediction, Setting, Task
 from glioma_os.records import Array
 
@@ -40,8 +41,8 @@ class Logistic(OneByOne):
     name: ClassVar[str] = "logistic"
     title: ClassVar[str] = "logistic regression"
     kinds: ClassVar[frozenset[str]] = frozenset({"classes"})
-    inverse_l2: tuple[float, ...] = (0.1, 0.01, 1.0)
-    max_steps: int = 2000
+    inverse_l2: Strengths = (0.1, 0.01, 1.0)
+    max_steps: Positive = 2000
 
     def settings(self) -> list[Setting]:
         """One per penalty."""

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from scipy.special import expit, softmax
 
+from glioma_os.config.options import Above0, Penalties
 from glioma_os.errors import ConfigError
 from glioma_os.fusion.heads.contract import Head, Model, Prediction, Setting, Task
 from glioma_os.records import Array, FusionBatch
@@ -116,11 +117,11 @@ class MLP(Head):
     hidden: int = 16
     dropout: float = 0.1
     steps: int = 150
-    learning_rate: float = 0.02
-    weight_decay: tuple[float, ...] = (0.1, 0.01)
+    learning_rate: Above0 = 0.02
+    weight_decay: Penalties = (0.1, 0.01)
     members_per_program: int = 1024
     members_per_block: int = 128
-    accelerator: str = "cpu"
+    accelerator: Literal["cpu", "gpu"] = "cpu"
 
     def __post_init__(self) -> None:
         for name in ("hidden", "steps", "members_per_program", "members_per_block"):

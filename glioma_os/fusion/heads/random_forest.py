@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
+from glioma_os.config.options import Counts, Positive, ShareOrRule
 from glioma_os.fusion.heads.contract import Model, OneByOne, Prediction, Setting, Task
 from glioma_os.fusion.trees import Trees
 from glioma_os.records import Array
@@ -45,9 +46,9 @@ class RandomForest(OneByOne):
     name: ClassVar[str] = "random_forest"
     title: ClassVar[str] = "random forest"
     kinds: ClassVar[frozenset[str]] = frozenset({"classes"})
-    trees: int = 64
-    min_leaf: tuple[int, ...] = (10, 5)
-    max_features: str | float = "sqrt"
+    trees: Positive = 64
+    min_leaf: Counts = (10, 5)
+    max_features: ShareOrRule = "sqrt"
 
     def settings(self) -> list[Setting]:
         """One per leaf size."""

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 from sklearn.ensemble import RandomForestRegressor
 
+from glioma_os.config.options import Counts, Positive
 from glioma_os.fusion.heads.contract import Setting, SurvivalHead, SurvivalModel, Task
 from glioma_os.fusion.trees import Trees
 from glioma_os.records import Array
@@ -56,8 +57,8 @@ class SurvivalForest(SurvivalHead):
 
     name: ClassVar[str] = "survival_forest"
     title: ClassVar[str] = "survival forest"
-    trees: int = 64
-    min_leaf: tuple[int, ...] = (10, 5)
+    trees: Positive = 64
+    min_leaf: Counts = (10, 5)
     max_features: float = 0.5
 
     def settings(self) -> list[Setting]:

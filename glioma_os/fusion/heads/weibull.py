@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
+from glioma_os.config.options import Penalties
 from glioma_os.fusion.heads.contract import Setting, SurvivalHead, SurvivalModel, Task
 from glioma_os.records import Array
 from glioma_os.survival.parametric import Weibull, fit_weibull
@@ -31,7 +32,7 @@ class WeibullAFT(SurvivalHead):
 
     name: ClassVar[str] = "weibull"
     title: ClassVar[str] = "Weibull AFT"
-    l2: tuple[float, ...] = (10.0, 1.0, 100.0)
+    l2: Penalties = (10.0, 1.0, 100.0)
 
     def settings(self) -> list[Setting]:
         """One per penalty."""

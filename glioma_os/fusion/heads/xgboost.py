@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
+from pydantic import Field
 
+from glioma_os.config.options import From0, Positive
 from glioma_os.fusion.heads.contract import Model, OneByOne, Prediction, Setting, Task
 from glioma_os.records import Array
 
@@ -49,10 +51,10 @@ class XGBoost(OneByOne):
     name: ClassVar[str] = "xgboost"
     title: ClassVar[str] = "XGBoost"
     kinds: ClassVar[frozenset[str]] = frozenset({"classes", "time"})
-    rounds: int = 60
-    learning_rate: float = 0.1
-    l2: float = 5.0
-    depth: tuple[int, ...] = (2, 1)
+    rounds: Positive = 60
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.1
+    l2: From0 = 5.0
+    depth: Annotated[tuple[Annotated[int, Field(ge=1, le=16)], ...], Field(min_length=1)] = (2, 1)
 
     def settings(self) -> list[Setting]:
         """One per tree depth."""
