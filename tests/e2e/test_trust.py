@@ -171,7 +171,7 @@ def test_a_stored_pipeline_applied_later_gives_the_same_numbers(folder):
     (path.parent / "DONE").unlink()
     assert run(folder, *apply).returncode == 0 and path.read_bytes() == first
     wrong = run(folder, *apply[:1], "pipeline=nowhere", *apply[2:])
-    assert wrong.returncode == 5 and "no readable pipeline found" in wrong.stderr
+    assert wrong.returncode == 2 and "no folder nowhere found" in wrong.stderr
     none = run(folder, *apply[:1], *apply[2:])
     assert none.returncode == 2 and "pipeline=FOLDER" in none.stderr
 

@@ -112,17 +112,17 @@ def test_the_amount_of_padding_makes_no_difference():
 @pytest.mark.parametrize("cut", [(0, 0, 0), (1, 0, 1), (3, 5, 2), (0, 7, 1)], ids=str)
 def test_a_box_in_its_volume_is_as_in_the_whole_volume(cut):
     """Brain, box, and faces are further apart than this network reaches, so nothing is left out, whatever its size."""
-    brain = F.pad(torch.randn(1, 4, 8, 8, 8), (20,) * 6)
+    brain = F.pad(torch.randn(1, 4, 8, 8, 8, dtype=torch.float64), (20,) * 6)
     d, h, w = (48 - less for less in cut)
     box = brain[:, :, :d, :h, :w]
     with torch.inference_mode():
-        maps, whole = network(None).forward_whole_volume(F.pad(brain, (24,) * 6))
-        in_volume, logits = network((96, 96, 96)).forward_whole_volume(box)
-        alone = network(None)(brain)
+        maps, whole = network(None).double().forward_whole_volume(F.pad(brain, (24,) * 6))
+        in_volume, logits = network((96, 96, 96)).double().forward_whole_volume(box)
+        alone = network(None).double()(brain)
     inside = whole[..., 24:-24, 24:-24, 24:-24]
-    assert torch.allclose(logits, inside[..., :d, :h, :w], atol=1e-4)
+    assert torch.allclose(logits, inside[..., :d, :h, :w], atol=1e-6)
     half = maps[1][..., 12:-12, 12:-12, 12:-12]
-    assert torch.allclose(in_volume[1], half[..., : -(-d // 2), : -(-h // 2), : -(-w // 2)], atol=1e-4)
+    assert torch.allclose(in_volume[1], half[..., : -(-d // 2), : -(-h // 2), : -(-w // 2)], atol=1e-6)
     assert (alone - inside).abs().max() > 0.05
 
 
