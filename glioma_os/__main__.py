@@ -82,6 +82,8 @@ def spelled_out(arguments: list[str]) -> list[str]:
 
 
 def _in_hydras_words(argument: str, several: list[str]) -> list[str]:
+    if argument == "settings={}":  # Hydra merges an empty mapping into a preset's, which changes nothing
+        return ["settings=null"]
     name, sign, value = argument.partition("=")
     first, dot, rest = name.partition(".")
     if first == "train" and several:

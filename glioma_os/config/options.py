@@ -29,24 +29,27 @@ Strengths = Annotated[tuple[Above0, ...], Field(min_length=1)]
 ShareOrRule = Annotated[float, Field(gt=0, le=1)] | Literal["sqrt", "log2"]
 LeakPolicy = Literal["strict", "report", "paper_like"]
 Resection = Literal["gtr", "str", "biopsy"]
-FORBID = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class Options:
+    """A group of options: an unknown key, and a number that is none, are refused."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
-class General:
+class General(Options):
     """`name` of the run folders, `setting` in reports, and the seed of everything that is drawn."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = FORBID
     name: Text = "study"
     setting: Text = "Study"
     seed: Seed = 7
 
 
 @dataclass(frozen=True)
-class Channels:
+class Channels(Options):
     """MRI sequences that the segmenter reads, in the network's order."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = FORBID
     channels: Annotated[tuple[Modality, ...], Field(min_length=1)] = tuple(Modality)
 
     def __post_init__(self) -> None:
@@ -59,16 +62,15 @@ def _refuse_repeats(key: str, values: Sequence[object]) -> None:
 
 
 @dataclass(frozen=True)
-class Combat:
+class Combat(Options):
     """Site (batch) effects removed from the features inside every fold, towards `reference` where one is named."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = FORBID
     enabled: bool = False
     reference: str | None = None
 
 
 @dataclass(frozen=True)
-class Validation:
+class Validation(Options):
     """Nested, patient-grouped, stratified cross-validation, and what its numbers are reported with.
 
     `repeats` of the outer folds, `auto` = 1 where each repeat fine-tunes segmenters of its own, else 10. `components`:
@@ -78,7 +80,6 @@ class Validation:
     `clinical`: age, clinical (all that is recorded) or a list of variables.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = FORBID
     folds: Annotated[int, Field(ge=2)] = 5
     repeats: Positive | Literal["auto"] = "auto"
     inner_folds: Annotated[int, Field(ge=2)] = 3
@@ -103,7 +104,7 @@ class Validation:
 
 
 @dataclass(frozen=True)
-class Pretraining:
+class Pretraining(Options):
     """What the segmenter is trained on before the survival cohort. `cohort` trains here, `weights` takes a state dict.
 
     `channels`: those of the pre-training; fine-tuning with fewer slices the input convolution. `holdout` patients are
@@ -111,7 +112,6 @@ class Pretraining:
     that begins with `seen_prefix` were seen by those weights.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = FORBID
     source: Literal["cohort", "weights", "none"] = "cohort"
     channels: Annotated[tuple[Modality, ...], Field(min_length=1)] = tuple(Modality)
     holdout: Whole = 0
@@ -124,21 +124,19 @@ class Pretraining:
 
 
 @dataclass(frozen=True)
-class Finetuning:
+class Finetuning(Options):
     """`own` = on the survival cohort, fold by fold; `cohort` = on a cohort of its own, once; `none`. `fraction` of the
     labelled training patients is used."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = FORBID
     source: Literal["own", "cohort", "none"] = "own"
     fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
 @dataclass(frozen=True)
-class Schedule:
+class Schedule(Options):
     """How long and how fast a segmenter is fitted. `patch` (D, H, W) voxels, null = the whole brain box; `lr` is the
     highest learning rate, reached after `warmup` (share of the steps) and lowered by a cosine."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = FORBID
     epochs: Positive = 300
     batch_size: Positive = 1
     patch: tuple[Positive, Positive, Positive] | None = (224, 224, 144)
@@ -148,26 +146,23 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class Eligibility:
+class Eligibility(Options):
     """Whose survival is predicted: patients of these extents of resection, null = all."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = FORBID
     resection: Annotated[tuple[Resection, ...], Field(min_length=1)] | None = None
 
 
 @dataclass(frozen=True)
-class Prepare:
+class Prepare(Options):
     """`spacing_mm` of the prepared volumes, null = the scanner's grid."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = FORBID
     spacing_mm: Millimetres | None = None
 
 
 @dataclass(frozen=True)
-class Synthetic:
+class Synthetic(Options):
     """The embedded cohorts: `signal` is the correlation of the imaging trait with log survival."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = FORBID
     signal: float = 0.9
     patients: Positive = 108
     spacing_mm: Millimetres = 4.0
@@ -175,44 +170,39 @@ class Synthetic:
 
 
 @dataclass(frozen=True)
-class Audit:
+class Audit(Options):
     """`voxels`: also compare every image of the two cohorts."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = FORBID
     voxels: bool = False
 
 
 @dataclass(frozen=True)
-class PermutationOptions:
+class PermutationOptions(Options):
     """`labels`: survival permuted among patients; `noise`: features replaced by noise; `features`: rows of features
     permuted among patients, which leaves survival and clinical values together."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = FORBID
     kind: Literal["labels", "noise", "features"] = "labels"
     runs: Positive = 20
 
 
 @dataclass(frozen=True)
-class Sync:
+class Sync(Options):
     """`send`: send the dashboard runs that were recorded offline, with the user's own account."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = FORBID
     send: bool = False
 
 
 @dataclass(frozen=True)
-class Segment:
+class Segment(Options):
     """`write_predictions`: label maps as NIfTI on the scanner's grid."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = FORBID
     write_predictions: bool = False
 
 
 @dataclass(frozen=True)
-class Paths:
+class Paths(Options):
     """Folders and tables of this machine: the one part of the configuration that reads the environment."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = FORBID
     root: Text = "."
     runs: Text = "./runs"
     store: Text = "./store"

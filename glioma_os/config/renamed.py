@@ -23,8 +23,6 @@ RENAMED = {  # until 0.3
 def rename_word(word: str) -> str:
     """A word of the command line with the names of now."""
     name, sign, value = word.partition("=")
-    if word == "settings={}":  # Hydra merges an empty mapping into the preset's, which changes nothing
-        return "settings=null"
     if word == "stage=null_runs":
         print("Warning: stage=null_runs is called stage=permutation_test now; the old name ends with 0.3",
               file=sys.stderr)  # fmt: skip

@@ -17,19 +17,23 @@ from glioma_os.errors import ConfigError, DataError, IntegrityError
 from glioma_os.networks.contracts import SegmentationNetwork
 
 
-def md5_of(path: Path) -> str:
-    """Hex md5 of a file: what model zoos publish beside their weights."""
+def checked_md5(path: str | Path, md5: str | None = None) -> str:
+    """Hex md5 of a weights file, as model zoos publish it. No file is a ConfigError, one that does not begin with
+    `md5` an IntegrityError."""
+    path = Path(path)
+    if not path.is_file():
+        raise ConfigError(path, "no file found → weights expected", "Fetch the file yourself; nothing is downloaded")
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest()
+        found = hashlib.file_digest(file, "md5").hexdigest()
+    if md5 is not None and not found.startswith(md5.lower()):
+        raise IntegrityError(path, f"md5 {found} found → {md5} expected", "Fetch the file again")
+    return found
 
 
 def read_state_dict(path: str | Path, md5: str | None = None) -> dict[str, Tensor]:
     """The tensors of a .safetensors or .pt file, checked against `md5` (whole or its beginning) if one is given."""
     path = Path(path)
-    if not path.is_file():
-        raise ConfigError(path, "no file found → weights expected", "Fetch the file yourself; nothing is downloaded")
-    if md5 is not None and not md5_of(path).startswith(md5.lower()):
-        raise IntegrityError(path, f"md5 {md5_of(path)} found → {md5} expected", "Fetch the file again")
+    checked_md5(path, md5)
     try:
         if path.suffix == ".safetensors":
             return load_safetensors(path.read_bytes())

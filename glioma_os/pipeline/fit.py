@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from pydantic import TypeAdapter
@@ -218,7 +217,7 @@ class Finetune(FitSegmenter):
 def import_weights(workspace: Workspace, network: Component, channels: int, weights: str | None, md5: str | None,
                    seed: int) -> Run:  # fmt: skip
     """The run of a user's weights; no file named is a ConfigError, another md5 an IntegrityError."""
-    from glioma_os.networks.weights import md5_of, read_state_dict
+    from glioma_os.networks.weights import checked_md5
 
     if weights is None:
         raise ConfigError(
@@ -226,5 +225,4 @@ def import_weights(workspace: Workspace, network: Component, channels: int, weig
             "no file given → the path of a state dict expected",
             "Set pretraining.weights=FILE, or GLIOMA_OS_BUNDLE",
         )
-    read_state_dict(weights, md5)
-    return ImportWeights(seed, network, md5_of(Path(weights)), channels, weights).run(workspace)
+    return ImportWeights(seed, network, checked_md5(weights, md5), channels, weights).run(workspace)

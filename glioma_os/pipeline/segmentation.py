@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -160,10 +160,10 @@ class SegmentationPlan:
         return found
 
 
-def _report_objective(workspace: Workspace, rows: list[Mapping[str, str]] | list[dict[str, str]]) -> None:
+def _report_objective(workspace: Workspace, rows: list[dict[str, str]]) -> None:
     """Tells a search what a fold came to: the mean Dice of its held-out cases."""
     from glioma_os.reporting.result_files import mean_dice
 
     if workspace.job is not None and rows:
         with (workspace.job / REPORTS).open("a") as file:
-            file.write(f"{mean_dice([dict(row) for row in rows]):.6f}\n")
+            file.write(f"{mean_dice(rows):.6f}\n")

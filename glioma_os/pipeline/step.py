@@ -46,11 +46,15 @@ class Step(ABC):
         with run.writing() as todo:
             if todo:
                 self.work(workspace, run)
-            try:
-                self.publish(workspace, run, fresh=todo)
-            except Exception as fault:  # results are on disk: a dashboard must not end the work
-                say(f"Tracker: {run.stage} {run.id} is not shown ({type(fault).__name__}: {fault})")
+            self.show(workspace, run, fresh=todo)
         return run
+
+    def show(self, workspace: Workspace, run: Run, fresh: bool) -> None:
+        """`publish`, whose failure is a line: results are on disk, and a dashboard must not end the work."""
+        try:
+            self.publish(workspace, run, fresh)
+        except Exception as fault:
+            say(f"Tracker: {run.stage} {run.id} is not shown ({type(fault).__name__}: {fault})")
 
     @abstractmethod
     def work(self, workspace: Workspace, run: Run) -> None:

@@ -43,8 +43,7 @@ def options_of(cfg: DictConfig, group: str) -> Any:
 
 def general_of(cfg: DictConfig) -> General:
     """Name, seed and title."""
-    values = {key: cfg[key] for key in ("name", "setting", "seed")}
-    return read(General, values | {"name": _text(cfg.name), "setting": _text(cfg.setting)}, "")
+    return read(General, {"name": _text(cfg.name), "setting": _text(cfg.setting), "seed": cfg.seed}, "")
 
 
 def _text(value: Any) -> Any:

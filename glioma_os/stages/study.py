@@ -44,7 +44,7 @@ def main(cfg: DictConfig) -> dict[str, Path]:
     run = study.open(workspace)
     if run.done:
         found = study.folders(run)
-        study.publish(workspace, run, fresh=False)
+        study.show(workspace, run, fresh=False)
         say("This study is done; nothing to do.")
     else:
         for arm in study.arms:

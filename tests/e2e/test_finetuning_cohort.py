@@ -1,4 +1,4 @@
-"""Fine-tuning on another cohort that shares patients with the survival cohort: told, and refused under `strict`."""
+"""Fine-tuning on another cohort that shares patients with the survival cohort: counted, and refused under `strict`."""
 
 import json
 
@@ -26,6 +26,6 @@ def test_shared_patients_of_the_finetuning_cohort_are_found_and_a_fraction_of_it
     again = run(tmp_path, "stage=survival", *words, "finetuning.fraction=0.5", "validation.leak_policy=report")
     assert again.returncode == 0, again.stderr[-2000:]
     (summary,) = tmp_path.glob("runs/survival/*/*/summary.json")
-    told = json.loads(summary.read_text())
-    assert told["seen_by_encoder"] == len(shared & {case.patient_id for case in own.cases() if case.outcome})
-    assert told["pretraining_patients"] == []
+    summary_values = json.loads(summary.read_text())
+    assert summary_values["seen_by_encoder"] == len(shared & {case.patient_id for case in own.cases() if case.outcome})
+    assert summary_values["pretraining_patients"] == []

@@ -8,7 +8,7 @@ from glioma_os.networks.contracts import SegmentationNetwork
 from glioma_os.networks.inference import latents, segment
 from glioma_os.networks.pooling import list_poolings
 from glioma_os.networks.segresnet import GliomaSegResNet
-from glioma_os.networks.weights import adapt_channels, load_weights, md5_of, read_state_dict
+from glioma_os.networks.weights import adapt_channels, checked_md5, load_weights, read_state_dict
 
 FOUR, TWO = ("t1c", "t1", "t2", "flair"), ("t1c", "flair")
 
@@ -42,7 +42,7 @@ def test_bundle_file_loads_strictly_and_predicts_the_same(tmp_path, suffix):
     else:
         save_file(original.state_dict(), path)
     network = GliomaSegResNet(4).eval()
-    assert load_weights(network, path, FOUR, FOUR, md5=md5_of(path)[:8]) == 83
+    assert load_weights(network, path, FOUR, FOUR, md5=checked_md5(path)[:8]) == 83
     image = torch.randn(1, 4, 16, 16, 16)
     with torch.no_grad():
         assert torch.allclose(network(image), original(image), atol=1e-5)

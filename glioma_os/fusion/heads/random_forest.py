@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
 from glioma_os.config.options import Counts, Positive, ShareOrRule
 from glioma_os.fusion.heads.contract import Model, OneByOne, Prediction, Setting, Task
@@ -29,15 +29,6 @@ class RandomForestModel(Model):
         return Prediction.of_classes(probabilities, self.present, self.n_classes)
 
 
-def fit_forest(forest: Any, task: Task) -> RandomForestModel:
-    """A scikit-learn forest of classifiers, fitted and turned into arrays."""
-    inputs, classes, weights = task.labelled()
-    forest.fit(inputs, classes, weights)
-    counts = np.concatenate([tree.tree_.value[:, 0, :] for tree in forest.estimators_])
-    shares = counts / counts.sum(axis=1, keepdims=True)
-    return RandomForestModel(Trees.of(forest.estimators_), shares, forest.classes_, task.n_classes)
-
-
 @dataclass(frozen=True)
 class RandomForest(OneByOne):
     """`trees` with `min_leaf` patients or more in a leaf: with about a hundred of them, deep trees overfit to single
@@ -46,6 +37,7 @@ class RandomForest(OneByOne):
     name: ClassVar[str] = "random_forest"
     title: ClassVar[str] = "random forest"
     kinds: ClassVar[frozenset[str]] = frozenset({"classes"})
+    forest: ClassVar[type[RandomForestClassifier | ExtraTreesClassifier]] = RandomForestClassifier
     trees: Positive = 64
     min_leaf: Counts = (10, 5)
     max_features: ShareOrRule = "sqrt"
@@ -55,9 +47,12 @@ class RandomForest(OneByOne):
         return [{"min_leaf": value} for value in self.min_leaf]
 
     def fit_one(self, task: Task) -> RandomForestModel:
-        """A forest of classification trees."""
-        forest = RandomForestClassifier(
+        """A forest of classification trees, turned into arrays."""
+        inputs, classes, weights = task.labelled()
+        forest = self.forest(
             self.trees, min_samples_leaf=task.setting["min_leaf"], max_features=self.max_features, n_jobs=1,
             random_state=task.seed,
-        )  # fmt: skip
-        return fit_forest(forest, task)
+        ).fit(inputs, classes, weights)  # fmt: skip
+        counts = np.concatenate([tree.tree_.value[:, 0, :] for tree in forest.estimators_])
+        shares = counts / counts.sum(axis=1, keepdims=True)
+        return RandomForestModel(Trees.of(forest.estimators_), shares, forest.classes_, task.n_classes)

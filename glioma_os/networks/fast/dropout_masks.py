@@ -1,4 +1,4 @@
-"""Dropout masks of many small networks at once: eight draws from one hash, and the same draws whatever stands beside.
+"""Dropout masks of many small networks at once: eight draws from one hash, the same whatever other networks there are.
 
 A generator would give a member other draws when members or rows are added; a hash of (seed, step, unit, row) does not.
 The hash is splitmix64's finalizer (Steele, Lea and Flood 2014), of which every output bit depends on every input bit,
